@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHMGUARD_MAP_H
+#define SHMGUARD_MAP_H
+
+/*
+ * Reading (and, on request, writing) a file that somebody else can shrink.
+ *
+ * A peer hands over a file descriptor and keeps its own. Whatever it does to
+ * the file afterwards, memory that this header hands out can be touched by any
+ * thread at any time: pages the file no longer backs read as zeros. Nothing
+ * here depends on Wayland; <shmguard/server.h> builds wl_shm on top of it.
+ */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How client memory is kept from hurting us. Best first. */
+enum shmguard_tier {
+	/** F_SEAL_SHRINK is set and the file is long enough: it cannot fault by
+	 * truncation. Mapped. */
+	SHMGUARD_TIER_SEALED,
+	/** The kernel gives zeros instead of SIGBUS. Mapped privately. */
+	SHMGUARD_TIER_NOSIGBUS,
+	/** Mapped, and the SIGBUS trap replaces pages that go missing. */
+	SHMGUARD_TIER_TRAPPED,
+	/** Not mapped: every access copies the bytes with pread(2). */
+	SHMGUARD_TIER_COPIED,
+	/** Not accepted at all; the reason says why. */
+	SHMGUARD_TIER_REJECTED,
+};
+
+/** Why a file got its tier. shmguard_reason_text() says it in words. */
+enum shmguard_reason {
+	/* accepted */
+	SHMGUARD_REASON_SEALED,     /**< sealed against shrinking, long enough */
+	SHMGUARD_REASON_ADOPTED,    /**< the same, by a seal we added */
+	SHMGUARD_REASON_SHORT,      /**< sealed, but shorter than claimed */
+	SHMGUARD_REASON_SEALABLE,   /**< could be sealed against shrinking, is not */
+	SHMGUARD_REASON_UNSEALABLE, /**< shared memory created without sealing */
+	SHMGUARD_REASON_HUGETLB,    /**< huge pages: a seal keeps the size only */
+	SHMGUARD_REASON_LOCAL_FILE, /**< file on a local file system */
+	SHMGUARD_REASON_MAY_BLOCK,  /**< file on FUSE, a network or an unknown
+	                             *   mount; refused unless allowed */
+	/* always refused */
+	SHMGUARD_REASON_BAD_FD,      /**< not an open descriptor */
+	SHMGUARD_REASON_PATH_ONLY,   /**< opened with O_PATH */
+	SHMGUARD_REASON_WRITE_ONLY,  /**< opened with O_WRONLY */
+	SHMGUARD_REASON_NOT_REGULAR, /**< directory, device, pipe, socket, ... */
+	SHMGUARD_REASON_SECRET,      /**< memfd_secret(2): uses up locked memory */
+	SHMGUARD_REASON_POLICY,      /**< unsealed, and the policy forbids that */
+	SHMGUARD_REASON_TOO_LARGE,   /**< size zero, or past what can be tracked */
+	SHMGUARD_REASON_UNMAPPABLE,  /**< mmap(2) refused; errno says why */
+	SHMGUARD_REASON_NO_MEMORY,   /**< our own bookkeeping ran out of memory */
+};
+
+/**
+ * One line of plain English for a reason, without a final period.
+ * Static storage, never NULL, any thread.
+ */
+const char *shmguard_reason_text(enum shmguard_reason reason);
+
+/** A word for a tier: "sealed", "nosigbus", "trapped", "copied", "rejected". */
+const char *shmguard_tier_name(enum shmguard_tier tier);
+
+/** What to do with files that are not sealed against shrinking. */
+enum shmguard_unsealed {
+	SHMGUARD_UNSEALED_TRAP = 0, /**< map them, guarded (default) */
+	SHMGUARD_UNSEALED_COPY,     /**< never map them, copy at each access */
+	SHMGUARD_UNSEALED_REJECT,   /**< refuse them */
+};
+
+/** What to do with files whose file system can keep us waiting for ever. */
+enum shmguard_blocking {
+	SHMGUARD_BLOCKING_REJECT = 0, /**< refuse them (default) */
+	SHMGUARD_BLOCKING_ALLOW,      /**< trust whoever serves them */
+};
+
+/** Who owns the process's SIGBUS action. */
+enum shmguard_handler {
+	/** The library installs its handler while it guards anything, and puts
+	 * the previous action back afterwards (default). */
+	SHMGUARD_HANDLER_INSTALL = 0,
+	/** The host has a handler and calls shmguard_handle_sigbus() from it. */
+	SHMGUARD_HANDLER_HOST,
+	/** Nobody handles SIGBUS. Files that are not provably safe to map are
+	 * copied as with SHMGUARD_UNSEALED_COPY. */
+	SHMGUARD_HANDLER_NONE,
+};
+
+enum shmguard_log_level {
+	SHMGUARD_LOG_ERROR, /**< protection is weaker than was asked for */
+	SHMGUARD_LOG_INFO,  /**< a client misbehaved or was refused */
+	SHMGUARD_LOG_DEBUG,
+};
+
+/**
+ * Receives one line without a newline. May be called from any thread but never
+ * from a signal handler; must not call back into the library. errno is kept.
+ */
+typedef void (*shmguard_log_func)(enum shmguard_log_level level,
+	const char *line, void *data);
+
+/** All zero is the default for every field; a NULL pointer means the same. */
+struct shmguard_policy {
+	enum shmguard_unsealed unsealed;
+	enum shmguard_blocking blocking;
+	enum shmguard_handler handler;
+	/** Add F_SEAL_SHRINK ourselves to files that allow it. The owner of the
+	 * file then cannot shrink it any more, which some rely on. */
+	bool adopt_seals;
+	/** Map for writing from the start where the file allows it, instead of
+	 * at the first begin_write. For callers that cannot say which accesses
+	 * write. */
+	bool writable;
+	/** For debugging: let mapped client memory appear in core dumps. */
+	bool dump_client_memory;
+	/** May be NULL: errors then go to stderr and the rest is dropped. */
+	shmguard_log_func log;
+	void *log_data;
+};
+
+/** A peer's file, guarded. */
+struct shmguard_map;
+
+/**
+ * Bytes that can be touched until shmguard_view_end(). The caller provides the
+ * struct (the stack will do) and may move it; it must be ended exactly once.
+ */
+struct shmguard_view {
+	void *data;  /**< first byte asked for; read-only after begin_read */
+	size_t size; /**< bytes, as asked for */
+	/** The library's. */
+	struct trap_range *range;
+	struct view_copy *copy;
+};
+
+/**
+ * Takes a peer's descriptor and guards its first `size` bytes.
+ *
+ * The descriptor is taken over, on failure too: the caller must neither use nor
+ * close it again, because closing some files can block for ever. It is closed
+ * by the time this returns, or by another thread, or (tier COPIED and huge
+ * pages) when the map is closed.
+ *
+ * No call made here waits for a FUSE or network server unless the policy
+ * allows those files.
+ *
+ * `size` may be past the end of the file; the missing part reads as zeros
+ * until the file grows. `policy` is copied and may be NULL. `reason`, which may
+ * be NULL, tells why the file got its tier or why it was refused.
+ *
+ * Returns NULL with errno EBADF, EACCES, EINVAL, EPERM (policy), EOVERFLOW,
+ * ENOMEM or what mmap(2) set. Any thread.
+ */
+__attribute__((warn_unused_result))
+struct shmguard_map *shmguard_map_open(int fd, size_t size,
+	const struct shmguard_policy *policy, enum shmguard_reason *reason);
+
+/**
+ * Grows the map to `size` bytes. Views keep their old addresses and stay valid.
+ * Shrinking is refused. One thread at a time may resize or close a map; views
+ * may be begun and ended by others meanwhile.
+ *
+ * Returns 0, or -1 with errno EINVAL (smaller, zero), EOVERFLOW, ENOMEM, EPERM
+ * (the grown part is not sealed and the policy forbids that), EFAULT (bytes of
+ * the file have been lost already). On failure the map is as it was.
+ */
+int shmguard_map_resize(struct shmguard_map *map, size_t size);
+
+/**
+ * Gives the map back. Views that were begun stay valid until they are ended;
+ * large mappings are torn down by another thread. NULL is allowed.
+ */
+void shmguard_map_close(struct shmguard_map *map);
+
+/**
+ * Begins reading `length` bytes at `offset`, both in bytes, from any thread.
+ * Views nest and overlap freely. Costs no system call in the mapped tiers,
+ * except that a thread that blocks SIGBUS has it unblocked, once.
+ *
+ * Returns 0, or -1 with errno ERANGE (not within the map's size) or ENOMEM
+ * (tier COPIED).
+ */
+__attribute__((warn_unused_result))
+int shmguard_map_begin_read(struct shmguard_map *map, size_t offset,
+	size_t length, struct shmguard_view *view);
+
+/**
+ * Begins reading and writing. As above, and errno EACCES or EPERM if the file
+ * cannot be written by us (read-only descriptor, write seal): that is not the
+ * peer's fault.
+ */
+__attribute__((warn_unused_result))
+int shmguard_map_begin_write(struct shmguard_map *map, size_t offset,
+	size_t length, struct shmguard_view *view);
+
+/**
+ * Ends a view, from any thread; also after the map was closed. In tier COPIED
+ * a view begun with begin_write is written back here.
+ *
+ * Returns 0, or -1 with errno EFAULT if bytes of the file are or were missing
+ * (some of what was read is zeros, some of what was written is gone).
+ */
+int shmguard_view_end(struct shmguard_view *view);
+
+/** The size in bytes as opened or last resized. */
+size_t shmguard_map_size(const struct shmguard_map *map);
+
+/** Current protection; a resize may change it. */
+enum shmguard_tier shmguard_map_tier(const struct shmguard_map *map);
+enum shmguard_reason shmguard_map_reason(const struct shmguard_map *map);
+
+/** Whether an access has ever met bytes that the file had lost. Any thread. */
+bool shmguard_map_lost(const struct shmguard_map *map);
+
+/**
+ * For hosts that own the SIGBUS handler (SHMGUARD_HANDLER_HOST, or a handler
+ * installed after ours): ask us first. Returns true when the fault was in
+ * guarded memory and has been repaired: return from the handler and the access
+ * resumes. Returns false for every other SIGBUS.
+ *
+ * Async-signal-safe; the handler must have been installed with SA_SIGINFO.
+ * `info` is the one the handler got.
+ */
+__attribute__((nonnull))
+bool shmguard_handle_sigbus(const siginfo_t *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHMGUARD_SERVER_H
+#define SHMGUARD_SERVER_H
+
+/*
+ * A guarded wl_shm for compositors on libwayland-server.
+ *
+ * Call shmguard_create() where wl_display_init_shm() was called, and use
+ * struct shmguard_buffer where struct wl_shm_buffer was used. Unless a function
+ * says otherwise it belongs to the display's thread: the one that dispatches
+ * the display's event loop.
+ *
+ * Protocol behaviour, error codes and the objects errors are posted on are
+ * those of wl_shm in wayland.xml and of libwayland-server.
+ */
+
+#include <shmguard/map.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A wl_shm global and everything that clients made through it. */
+struct shmguard;
+
+/** What one wl_buffer made from a wl_shm_pool shows. */
+struct shmguard_buffer;
+
+/**
+ * Adds the wl_shm global, in the version that the installed libwayland has, and
+ * advertises ARGB8888 and XRGB8888. `policy` is copied and may be NULL.
+ *
+ * The result is destroyed with the display, or earlier with shmguard_destroy().
+ * Returns NULL with errno set when out of memory or descriptors.
+ */
+__attribute__((warn_unused_result, nonnull(1)))
+struct shmguard *shmguard_create(struct wl_display *display,
+	const struct shmguard_policy *policy);
+
+/**
+ * Removes the global. Pools and buffers that clients still have go on working
+ * until they are destroyed. NULL is allowed.
+ */
+void shmguard_destroy(struct shmguard *guard);
+
+/**
+ * Advertises one more format to clients that bind later and accepts buffers in
+ * it. `format` is an enum wl_shm_format, which are DRM fourcc codes but for 0
+ * and 1. Adding a format twice is allowed.
+ *
+ * Returns 0, or -1 with errno ENOTSUP if the format has no linear layout in
+ * memory (see docs/formats.md) or ENOMEM.
+ */
+__attribute__((nonnull))
+int shmguard_add_format(struct shmguard *guard, uint32_t format);
+
+/**
+ * The buffer behind a wl_buffer, or NULL if the wl_buffer was not made through
+ * this library's wl_shm. The pointer is good while the resource exists; take a
+ * reference to keep it longer.
+ */
+__attribute__((nonnull))
+struct shmguard_buffer *shmguard_buffer_from_resource(
+	struct wl_resource *resource);
+
+/**
+ * Keeps the buffer beyond its wl_buffer, its pool and its client. Returns the
+ * same pointer. Each ref wants one unref. Views outlive the buffer, so a thread
+ * that only ends a view needs no reference.
+ */
+__attribute__((nonnull))
+struct shmguard_buffer *shmguard_buffer_ref(struct shmguard_buffer *buffer);
+__attribute__((nonnull))
+void shmguard_buffer_unref(struct shmguard_buffer *buffer);
+
+/**
+ * Begins an access to the buffer's bytes: view->data is row 0 of plane 0 and
+ * view->size is shmguard_buffer_size(). Any thread that holds a reference.
+ * Ended with shmguard_view_end(). Errors as for shmguard_map_begin_read() and
+ * shmguard_map_begin_write().
+ *
+ * If bytes turn out to be missing they read as zeros and the client is sent
+ * wl_shm error invalid_fd by the display's thread, whether or not the access
+ * is ever ended.
+ */
+__attribute__((warn_unused_result, nonnull))
+int shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
+	struct shmguard_view *view);
+__attribute__((warn_unused_result, nonnull))
+int shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
+	struct shmguard_view *view);
+
+/**
+ * The buffer's bytes for callers that keep a pointer for long (a texture or an
+ * image wrapped around it). Guarded like a view, read-only unless the policy
+ * says writable, and good until the buffer's last reference is dropped or this
+ * is called again for the same buffer after its pool was resized.
+ *
+ * Returns NULL with errno ENOTSUP in tier COPIED.
+ */
+__attribute__((nonnull))
+void *shmguard_buffer_data(struct shmguard_buffer *buffer);
+
+/** Pixels. */
+int32_t shmguard_buffer_width(const struct shmguard_buffer *buffer);
+int32_t shmguard_buffer_height(const struct shmguard_buffer *buffer);
+/** Bytes from one row of plane 0 to the next. */
+int32_t shmguard_buffer_stride(const struct shmguard_buffer *buffer);
+/** An enum wl_shm_format. */
+uint32_t shmguard_buffer_format(const struct shmguard_buffer *buffer);
+/** Bytes from the start of the pool to row 0 of plane 0. */
+int32_t shmguard_buffer_offset(const struct shmguard_buffer *buffer);
+/** Bytes that all planes of the buffer span. */
+size_t shmguard_buffer_size(const struct shmguard_buffer *buffer);
+/** Current protection of the pool, and why. */
+enum shmguard_tier shmguard_buffer_tier(const struct shmguard_buffer *buffer);
+enum shmguard_reason shmguard_buffer_reason(
+	const struct shmguard_buffer *buffer);
+
+/** What one client holds through a wl_shm. */
+struct shmguard_usage {
+	size_t pools;   /**< wl_shm_pool objects, or pools kept by a buffer */
+	size_t buffers; /**< wl_buffer objects, or buffers kept by a reference */
+	size_t bytes;   /**< sum of the pools' sizes */
+};
+
+/** Counts what `client` holds. All zero for a client that never used wl_shm. */
+__attribute__((nonnull))
+void shmguard_client_usage(struct shmguard *guard, struct wl_client *client,
+	struct shmguard_usage *usage);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

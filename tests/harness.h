@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+/*
+ * Tests on top of libcheck: each TEST runs in a process of its own, and after
+ * it returns the harness compares open descriptors and live heap blocks with
+ * what there was before. Link harness.c, which has main().
+ *
+ *   TEST(I6_pointer_survives_resize) { ck_assert_int_eq(f(), 0); }
+ *   TEST_DIES(I4_foreign_sigbus_dumps_core, SIGBUS) { raise(SIGBUS); }
+ *
+ * Output is TAP. Arguments select tests by name (fnmatch patterns).
+ */
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+void harness_register(const TTest *test, int signal, const char *name);
+
+#define HARNESS_TEST_(name, signal) \
+	static void name##_body(int); \
+	static const TTest name##_test = {#name, name##_body, __FILE__, __LINE__}; \
+	__attribute__((constructor)) static void name##_register(void) \
+	{ harness_register(&name##_test, signal, #name); } \
+	static void name##_body(int unused_ __attribute__((unused)))
+
+/* Must return normally. */
+#define TEST(name) HARNESS_TEST_(name, 0)
+/* Must be killed by `signal`. */
+#define TEST_DIES(name, signal) HARNESS_TEST_(name, signal)
+
+/* Ends the test: it cannot run here, and why (one line, printf-like). */
+__attribute__((format(printf, 1, 2)))
+void harness_skip(const char *format, ...);
+#define SKIP(...) do { harness_skip(__VA_ARGS__); return; } while (0)
+
+/* Open descriptors of this process. */
+int harness_open_fds(void);
+
+/* A memfd of `size` bytes, every byte `fill`, with these F_SEAL_* bits added.
+ * `seals` < 0: created without MFD_ALLOW_SEALING. Fails the test on error. */
+int harness_memfd(size_t size, int fill, int seals);
+
+#endif
