@@ -52,7 +52,8 @@ struct map_request {
  * works. Probed once per process by behaviour. Any thread. */
 int nosigbus_flag(void);
 
-/* Probes with the calls now in map_syscalls; nosigbus_flag() is this, cached. */
+/* Probes with the calls now in map_syscalls; nosigbus_flag() is this, cached.
+ * -1 if it could not be found out, e.g. for want of descriptors. */
 int nosigbus_probe(void);
 
 /* Each returns 0, or -1 with errno. On failure nothing has changed. */

@@ -6,12 +6,30 @@
  * Work that must not be done on the display's thread: unmapping large memory
  * and closing descriptors whose close(2) can block.
  *
- * Process-wide. Threads are made when there is work for them and end when it is
- * done. All signals are blocked in them.
+ * Process-wide. Threads are made when there is work for them, with all signals
+ * blocked and ordinary priority, and stay behind in the parent when it forks:
+ * jobs that were queued then never run in the child.
  */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+struct reaper_syscalls {
+	int (*thread_create)(pthread_t *thread, const pthread_attr_t *attr,
+		void *(*func)(void *), void *data);
+	int (*close)(int fd);
+};
+
+/* The calls in use. Tests put others in their place, before first use. */
+extern const struct reaper_syscalls *reaper_syscalls;
+extern const struct reaper_syscalls real_reaper_syscalls;
+
+/* Jobs that may wait; more than that run on the caller's thread. */
+#define REAPER_QUEUE_MAX 4096
+
+/* Threads that may hang in close(2) at a time. */
+#define REAPER_CLOSERS_MAX 16
 
 /* Mappings at least this long, in bytes, are worth a trip to the reaper: freeing
  * their pages can take about a millisecond. */
@@ -24,17 +42,20 @@ struct reaper_job {
 	struct reaper_job *next; /* the reaper's */
 };
 
-/* Keeps the reaper ready. The matching release of the last reference waits
- * until the queue is empty and the thread is gone. Any thread. */
+/* Keeps the reaper ready. The release of the last reference waits until the
+ * queue is empty and its thread is gone. Any thread, but not from a job. */
 void reaper_ref(void);
 void reaper_unref(void);
 
-/* Runs the job away from this thread. The caller holds a reference. */
+/* Runs the job away from this thread. The caller holds a reference. Any
+ * thread. */
 void reaper_submit(struct reaper_job *job);
 
 /* Closes a descriptor whose close(2) may never return. Such closes get threads
  * of their own, a bounded number of them; past the bound descriptors wait, open,
- * until one returns. Nothing waits for them, at exit neither. */
+ * until one returns. Nothing here waits for them, reaper_unref() neither; the
+ * kernel keeps an exiting process until they return. Any thread; needs no
+ * reference. */
 void reaper_close_blocking(int fd);
 
 #endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "reaper.h"
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Jobs unmap, close and free. */
+#define STACK_SIZE ((size_t)256 << 10)
+
+const struct reaper_syscalls real_reaper_syscalls = {
+	.thread_create = pthread_create,
+	.close = close,
+};
+
+const struct reaper_syscalls *reaper_syscalls = &real_reaper_syscalls;
+
+struct waiting_fd {
+	int fd;
+	struct waiting_fd *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake_worker = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t worker_ended = PTHREAD_COND_INITIALIZER;
+
+static size_t references;
+
+static pthread_t worker;
+static bool worker_runs;
+static bool worker_must_end; /* somebody is joining it */
+static struct reaper_job *first_job, **last_job = &first_job;
+static size_t jobs;
+
+static unsigned closers;
+static struct waiting_fd *waiting_fds;
+
+/* Threads stay behind in the parent, and so do the mappings that the jobs are
+ * about: running them here could unmap what the child puts in their place.
+ * Descriptors that waited stay open in the child. The lock may have been held
+ * by a thread that is not there any more. */
+static void
+forget_in_child(void)
+{
+	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	wake_worker = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+	worker_ended = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+	worker_runs = false;
+	worker_must_end = false;
+	first_job = NULL;
+	last_job = &first_job;
+	jobs = 0;
+	closers = 0;
+	waiting_fds = NULL;
+}
+
+static void
+register_fork_handler(void)
+{
+	pthread_atfork(NULL, NULL, forget_in_child);
+}
+
+static void
+watch_forks(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, register_fork_handler);
+}
+
+static bool
+start_thread(pthread_t *thread, void *(*func)(void *), void *data,
+	bool detached)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+
+	if (pthread_attr_init(&attr) != 0)
+		return false;
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	/* Compositors run their main thread with realtime priority. */
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	if (detached)
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int error = reaper_syscalls->thread_create(thread, &attr, func, data);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return error == 0;
+}
+
+static void
+name_thread(void)
+{
+#ifdef __linux__
+	pthread_setname_np(pthread_self(), "shmguard-reaper");
+#endif
+}
+
+static void *
+run_worker(void *data)
+{
+	(void)data;
+	name_thread();
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (first_job == NULL && !worker_must_end)
+			pthread_cond_wait(&wake_worker, &lock);
+		struct reaper_job *job = first_job;
+		if (job == NULL)
+			break;
+		first_job = job->next;
+		if (first_job == NULL)
+			last_job = &first_job;
+		jobs--;
+
+		pthread_mutex_unlock(&lock);
+		job->run(job);
+		pthread_mutex_lock(&lock);
+	}
+	worker_runs = false;
+	worker_must_end = false;
+	pthread_cond_broadcast(&worker_ended);
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+void
+reaper_ref(void)
+{
+	watch_forks();
+	pthread_mutex_lock(&lock);
+	references++;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+reaper_unref(void)
+{
+	pthread_mutex_lock(&lock);
+	if (--references > 0 || !worker_runs) {
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+	if (worker_must_end) {
+		/* Taken again and dropped again while somebody joins. */
+		while (worker_must_end)
+			pthread_cond_wait(&worker_ended, &lock);
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+	worker_must_end = true;
+	pthread_t thread = worker;
+	pthread_cond_signal(&wake_worker);
+	pthread_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
+}
+
+void
+reaper_submit(struct reaper_job *job)
+{
+	pthread_mutex_lock(&lock);
+	if (!worker_runs)
+		worker_runs = start_thread(&worker, run_worker, NULL, false);
+	if (!worker_runs || jobs >= REAPER_QUEUE_MAX) {
+		pthread_mutex_unlock(&lock);
+		job->run(job);
+		return;
+	}
+	job->next = NULL;
+	*last_job = job;
+	last_job = &job->next;
+	jobs++;
+	pthread_cond_signal(&wake_worker);
+	pthread_mutex_unlock(&lock);
+}
+
+static void *
+run_closer(void *data)
+{
+	int fd = (intptr_t)data;
+	name_thread();
+
+	for (;;) {
+		reaper_syscalls->close(fd);
+
+		pthread_mutex_lock(&lock);
+		struct waiting_fd *next = waiting_fds;
+		if (next == NULL) {
+			closers--;
+			pthread_mutex_unlock(&lock);
+			return NULL;
+		}
+		waiting_fds = next->next;
+		pthread_mutex_unlock(&lock);
+		fd = next->fd;
+		free(next);
+	}
+}
+
+void
+reaper_close_blocking(int fd)
+{
+	pthread_t thread;
+	watch_forks();
+	pthread_mutex_lock(&lock);
+	if (closers < REAPER_CLOSERS_MAX && start_thread(&thread, run_closer,
+			(void *)(intptr_t)fd, true)) {
+		closers++;
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+
+	/* Without memory the descriptor stays open for good: one of ours less is
+	 * better than a display thread that waits for ever. */
+	struct waiting_fd *waiting = malloc(sizeof(*waiting));
+	if (waiting != NULL) {
+		waiting->fd = fd;
+		waiting->next = waiting_fds;
+		waiting_fds = waiting;
+	}
+	pthread_mutex_unlock(&lock);
+}
