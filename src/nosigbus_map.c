@@ -15,8 +15,12 @@
 #define MAP_NOSIGBUS __MAP_NOFAULT
 #endif
 
-#if defined(__linux__) && !defined(MADV_POPULATE_READ)
+#ifdef __linux__
+#ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
+#endif
+#else
+#define MREMAP_MAYMOVE 0
 #endif
 
 /* mremap(2) is variadic in libc, which a function pointer cannot stand for. */
@@ -263,7 +267,7 @@ set_writable(struct client_mapping *mapping, bool writable)
 
 int
 client_mapping_duplicate(const struct client_mapping *mapping, size_t length,
-	bool writable, bool dump, struct client_mapping *copy)
+	bool writable, struct client_mapping *copy)
 {
 	void *source = mapping->shared ? mapping->addr : mapping->handle;
 	struct client_mapping new = {
@@ -278,16 +282,12 @@ client_mapping_duplicate(const struct client_mapping *mapping, size_t length,
 		return -1;
 	}
 
-#ifdef __linux__
-	/* Nothing of the old mapping is moved: another one of the same file. */
+	/* With an old size of 0 nothing is moved: a second mapping of the same
+	 * file appears, which inherits what madvise() said about the first. */
 	new.addr = map_syscalls->mremap(source, 0, new.length, MREMAP_MAYMOVE,
 		NULL);
-#else
-	new.addr = map_syscalls->mremap(source, 0, new.length, 0, NULL);
-#endif
 	if (new.addr == MAP_FAILED)
 		return -1;
-	keep_to_ourselves(new.addr, new.length, dump);
 
 	bool has_protection = mapping->shared && writable == mapping->writable;
 	if (!has_protection && set_writable(&new, writable) != 0) {

@@ -68,9 +68,10 @@ int client_mapping_open(struct client_mapping *mapping, int fd,
 int client_mapping_grow(struct client_mapping *mapping, size_t length);
 
 /* A second mapping of the same file with another length and the wanted
- * protection, shared; ENOTSUP where only the descriptor could do that. */
+ * protection, shared; kept out of core dumps if the first one is. ENOTSUP where
+ * only the descriptor could do that. */
 int client_mapping_duplicate(const struct client_mapping *mapping,
-	size_t length, bool writable, bool dump, struct client_mapping *copy);
+	size_t length, bool writable, struct client_mapping *copy);
 
 /* EACCES or EPERM: the file cannot be written. ENOTSUP: a private mapping, which
  * wants a writable duplicate instead. */
