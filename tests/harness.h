@@ -5,12 +5,15 @@
 /*
  * Tests on top of libcheck: each TEST runs in a process of its own, and after
  * it returns the harness compares open descriptors and live heap blocks with
- * what there was before. Link harness.c, which has main().
+ * what there was before, and looks for child processes nobody waited for. Link
+ * harness.c, which has main().
  *
  *   TEST(I6_pointer_survives_resize) { ck_assert_int_eq(f(), 0); }
  *   TEST_DIES(I4_foreign_sigbus_dumps_core, SIGBUS) { raise(SIGBUS); }
  *
- * Output is TAP. Arguments select tests by name (fnmatch patterns).
+ * Output is TAP; what a test prints goes to stderr. Arguments select tests by
+ * name (fnmatch patterns), --list names them all. CK_FORK=no in the environment
+ * runs them without fork, for a debugger.
  */
 
 #include <check.h>
@@ -35,6 +38,9 @@ void harness_register(const TTest *test, int signal, const char *name);
 __attribute__((format(printf, 1, 2)))
 void harness_skip(const char *format, ...);
 #define SKIP(...) do { harness_skip(__VA_ARGS__); return; } while (0)
+
+/* Whether the caller of the suite has time: ./test --long. */
+bool harness_long(void);
 
 /* Open descriptors of this process. */
 int harness_open_fds(void);
