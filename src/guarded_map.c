@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "guarded_map.h"
+
+#include "guarded_map_private.h"
+#include "log.h"
+#include "map_generation.h"
+#include "nosigbus_map.h"
+#include "reaper.h"
+#include "sigbus_trap.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void
+close_descriptor(int fd, const struct fd_verdict *verdict)
+{
+	if (fd < 0)
+		return;
+	if (verdict->may_block)
+		reaper_close_blocking(fd);
+	else
+		close(fd);
+}
+
+void
+map_ref(struct shmguard_map *map)
+{
+	atomic_fetch_add(&map->references, 1);
+}
+
+void
+map_unref(struct shmguard_map *map)
+{
+	if (atomic_fetch_sub(&map->references, 1) != 1)
+		return;
+
+	close_descriptor(map->fd, &map->verdict);
+	if (map->holds_trap)
+		sigbus_trap_unref();
+	if (map->notifier != NULL)
+		fault_notifier_unref(map->notifier);
+	pthread_mutex_destroy(&map->lock);
+	free(map);
+}
+
+static void
+generation_released(void *owner)
+{
+	map_unref(owner);
+}
+
+/* ---- Opening ---- */
+
+static bool
+trap_allowed(const struct shmguard_policy *policy)
+{
+	return policy->handler != SHMGUARD_HANDLER_NONE;
+}
+
+/* The tier that the table in the documentation gives a file. */
+static enum shmguard_tier
+choose_tier(struct fd_verdict *verdict, const struct shmguard_policy *policy)
+{
+	if (verdict->refused)
+		return SHMGUARD_TIER_REJECTED;
+	if (verdict->may_block && policy->blocking == SHMGUARD_BLOCKING_REJECT)
+		return SHMGUARD_TIER_REJECTED;
+	if (verdict->sealed)
+		return SHMGUARD_TIER_SEALED;
+	if (policy->unsealed == SHMGUARD_UNSEALED_REJECT) {
+		verdict->reason = SHMGUARD_REASON_POLICY;
+		return SHMGUARD_TIER_REJECTED;
+	}
+	if (policy->unsealed == SHMGUARD_UNSEALED_COPY)
+		return SHMGUARD_TIER_COPIED;
+	if (nosigbus_flag() != 0 && !verdict->hugetlb && !policy->writable)
+		return SHMGUARD_TIER_NOSIGBUS;
+	return trap_allowed(policy) ? SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
+}
+
+static int
+refusal_errno(enum shmguard_reason reason)
+{
+	switch (reason) {
+	case SHMGUARD_REASON_BAD_FD:
+	case SHMGUARD_REASON_PATH_ONLY:
+		return EBADF;
+	case SHMGUARD_REASON_WRITE_ONLY:
+		return EACCES;
+	case SHMGUARD_REASON_POLICY:
+	case SHMGUARD_REASON_MAY_BLOCK:
+		return EPERM;
+	default:
+		return EINVAL;
+	}
+}
+
+int
+map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current,
+	struct client_mapping *mapping)
+{
+	struct map_generation_config config = {
+		.notify_fd = map->notifier ? fault_notifier_fd(map->notifier) : -1,
+		.lost = &map->lost,
+		.owner = map,
+		.released = generation_released,
+		.slow_unmap = map->verdict.may_block,
+	};
+	struct trap_range *range = map_generation_create(mapping, &config);
+	if (range == NULL) {
+		int saved_errno = errno;
+		client_mapping_close(mapping);
+		errno = saved_errno;
+		return -1;
+	}
+
+	map_ref(map);
+	struct trap_range *old = atomic_exchange(current, range);
+	if (old != NULL)
+		map_generation_unpin(old);
+	return 0;
+}
+
+static int
+map_from_descriptor(struct shmguard_map *map, size_t size, bool writable,
+	struct client_mapping *mapping)
+{
+	return client_mapping_open(mapping, map->fd, &(struct map_request){
+		.length = size,
+		.block_size = map->verdict.block_size,
+		.hugetlb = map->verdict.hugetlb,
+		.writable = writable,
+		.nosigbus = map->tier == SHMGUARD_TIER_NOSIGBUS,
+		.dump = map->policy.dump_client_memory,
+	});
+}
+
+static bool
+keeps_descriptor(const struct shmguard_map *map,
+	const struct client_mapping *mapping)
+{
+	bool can_duplicate = mapping->shared || mapping->handle != NULL;
+	return map->verdict.hugetlb || !can_duplicate || map->writes_by_copy ||
+		map->tier == SHMGUARD_TIER_COPIED;
+}
+
+static int
+make_first_mapping(struct shmguard_map *map)
+{
+	bool writable = map->policy.writable && map->verdict.can_write;
+	struct client_mapping mapping;
+	if (map_from_descriptor(map, map->size, writable, &mapping) < 0)
+		return -1;
+
+	if (map->tier == SHMGUARD_TIER_NOSIGBUS && !mapping.nosigbus)
+		map->tier = trap_allowed(&map->policy) ?
+			SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
+	map->writes_by_copy = map->tier == SHMGUARD_TIER_COPIED ||
+		(mapping.nosigbus && !trap_allowed(&map->policy));
+	bool keep = keeps_descriptor(map, &mapping);
+
+	if (map->tier == SHMGUARD_TIER_COPIED)
+		client_mapping_close(&mapping);
+	else if (map_add_generation(map, &map->reading, &mapping) < 0)
+		return -1;
+	if (!keep) {
+		close_descriptor(map->fd, &map->verdict);
+		map->fd = -1;
+	}
+	return 0;
+}
+
+static int
+hold_trap(struct shmguard_map *map)
+{
+	if (map->policy.handler != SHMGUARD_HANDLER_INSTALL)
+		return 0;
+	if (sigbus_trap_ref() < 0)
+		return -1;
+	map->holds_trap = true;
+	if (sigbus_trap_was_replaced())
+		guard_log(&map->policy, SHMGUARD_LOG_ERROR,
+			"another SIGBUS handler was installed over ours: it must call "
+			"shmguard_handle_sigbus() first, or clients can crash us");
+	return 0;
+}
+
+struct shmguard_map *
+guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
+	struct fault_notifier *notifier, void *owner,
+	enum shmguard_reason *reason_out)
+{
+	static const struct shmguard_policy default_policy;
+	if (policy == NULL)
+		policy = &default_policy;
+
+	struct fd_verdict verdict = seal_check(fd, size, policy->adopt_seals);
+	enum shmguard_tier tier = choose_tier(&verdict, policy);
+	enum shmguard_reason reason = verdict.reason;
+	int error = refusal_errno(reason);
+	if (tier == SHMGUARD_TIER_REJECTED)
+		goto refused;
+
+	reason = SHMGUARD_REASON_TOO_LARGE;
+	error = EOVERFLOW;
+	if (size == 0 || size > range_max_length() - (verdict.block_size - 1))
+		goto refused;
+
+	reason = SHMGUARD_REASON_NO_MEMORY;
+	error = ENOMEM;
+	struct shmguard_map *map = calloc(1, sizeof(*map));
+	if (map == NULL)
+		goto refused;
+	map->references = 1;
+	map->policy = *policy;
+	map->verdict = verdict;
+	map->owner = owner;
+	map->fd = fd;
+	map->size = size;
+	map->tier = tier;
+	map->reason = (int)verdict.reason;
+	pthread_mutex_init(&map->lock, NULL);
+	if (notifier != NULL)
+		map->notifier = fault_notifier_ref(notifier);
+
+	map->writes_by_copy = tier == SHMGUARD_TIER_COPIED;
+	if (tier != SHMGUARD_TIER_COPIED &&
+			(hold_trap(map) < 0 || make_first_mapping(map) < 0)) {
+		error = errno;
+		if (error != ENOMEM)
+			reason = SHMGUARD_REASON_UNMAPPABLE;
+		map_unref(map); /* and with it the descriptor */
+		fd = -1;
+		goto refused;
+	}
+
+	if (reason_out != NULL)
+		*reason_out = verdict.reason;
+	return map;
+
+refused:
+	close_descriptor(fd, &verdict);
+	if (reason_out != NULL)
+		*reason_out = reason;
+	errno = error;
+	return NULL;
+}
+
+struct shmguard_map *
+shmguard_map_open(int fd, size_t size, const struct shmguard_policy *policy,
+	enum shmguard_reason *reason)
+{
+	return guarded_map_open(fd, size, policy, NULL, NULL, reason);
+}
+
+void
+shmguard_map_close(struct shmguard_map *map)
+{
+	if (map == NULL)
+		return;
+
+	map_forget_lost_copy(map);
+	pthread_mutex_lock(&map->lock);
+	struct trap_range *reading = atomic_exchange(&map->reading, NULL);
+	struct trap_range *writing = atomic_exchange(&map->writing, NULL);
+	pthread_mutex_unlock(&map->lock);
+
+	if (writing != NULL)
+		map_generation_unpin(writing);
+	if (reading != NULL)
+		map_generation_unpin(reading);
+	map_unref(map);
+}
+
+/* ---- Growing ---- */
+
+/* F_SEAL_SHRINK keeps what is there, and the last byte being there proves that
+ * all before it is. Without the descriptor that is the size check. */
+static int
+check_grown_tier(struct shmguard_map *map, const struct client_mapping *mapping,
+	size_t size)
+{
+	if (map->tier != SHMGUARD_TIER_SEALED ||
+			client_mapping_is_backed(mapping, size - 1))
+		return 0;
+	if (map->policy.unsealed != SHMGUARD_UNSEALED_TRAP ||
+			!trap_allowed(&map->policy)) {
+		errno = EPERM;
+		return -1;
+	}
+	map->tier = SHMGUARD_TIER_TRAPPED;
+	map->reason = SHMGUARD_REASON_SHORT;
+	return 0;
+}
+
+static int
+grow_in_place(struct trap_range *range, size_t size)
+{
+	struct client_mapping *mapping = map_generation_mapping(range);
+	if (size > mapping->length) {
+		if (client_mapping_grow(mapping, size) < 0)
+			return -1;
+		range_grow(range, mapping->length);
+	}
+	return 0;
+}
+
+static int
+grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size)
+{
+	struct client_mapping *mapping = map_generation_mapping(range);
+	struct client_mapping moved;
+	int result = map->fd >= 0 ?
+		map_from_descriptor(map, size, mapping->writable, &moved) :
+		client_mapping_duplicate(mapping, size, mapping->writable, &moved);
+	if (result < 0)
+		return -1;
+	if (check_grown_tier(map, &moved, size) < 0) {
+		client_mapping_close(&moved);
+		errno = EPERM;
+		return -1;
+	}
+	if (!moved.nosigbus && map->tier == SHMGUARD_TIER_NOSIGBUS)
+		map->tier = SHMGUARD_TIER_TRAPPED;
+	return map_add_generation(map, &map->reading, &moved);
+}
+
+static int
+grow_mapping(struct shmguard_map *map, struct trap_range *range, size_t size)
+{
+	if (grow_in_place(range, size) < 0)
+		return grow_by_moving(map, range, size);
+	return check_grown_tier(map, map_generation_mapping(range), size);
+}
+
+static int
+resize_locked(struct shmguard_map *map, size_t size)
+{
+	if (size == 0 || size < map->size) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (size > range_max_length() - (map->verdict.block_size - 1)) {
+		errno = EOVERFLOW;
+		return -1;
+	}
+	if (map->reading == NULL) {
+		map->size = size;
+		return 0;
+	}
+	/* Its pages are partly the file's and partly ours: it cannot be moved as
+	 * one, and the client has forfeited it. */
+	if (map->lost) {
+		errno = EFAULT;
+		return -1;
+	}
+	if (grow_mapping(map, map->reading, size) < 0)
+		return -1;
+
+	/* Made anew, longer, at the next write. */
+	struct trap_range *writing = atomic_exchange(&map->writing, NULL);
+	if (writing != NULL)
+		map_generation_unpin(writing);
+	map->size = size;
+	return 0;
+}
+
+int
+shmguard_map_resize(struct shmguard_map *map, size_t size)
+{
+	pthread_mutex_lock(&map->lock);
+	int result = resize_locked(map, size);
+	pthread_mutex_unlock(&map->lock);
+	return result;
+}
+
+/* ---- Facts ---- */
+
+size_t
+shmguard_map_size(const struct shmguard_map *map)
+{
+	return map->size;
+}
+
+enum shmguard_tier
+shmguard_map_tier(const struct shmguard_map *map)
+{
+	return (enum shmguard_tier)map->tier;
+}
+
+enum shmguard_reason
+shmguard_map_reason(const struct shmguard_map *map)
+{
+	return (enum shmguard_reason)map->reason;
+}
+
+bool
+shmguard_map_lost(const struct shmguard_map *map)
+{
+	return map->lost;
+}

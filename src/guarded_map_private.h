@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GUARDED_MAP_PRIVATE_H
+#define GUARDED_MAP_PRIVATE_H
+
+/* What guarded_map.c (life), guarded_view.c (access) and map_faults.c (reports)
+ * share, and nobody else sees. */
+
+#include "guarded_map.h"
+#include "range_registry.h"
+#include "seal_check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct client_mapping;
+
+struct shmguard_map {
+	_Atomic unsigned int references; /* the opener, generations, copies */
+	struct shmguard_policy policy;
+	struct fd_verdict verdict;
+	struct fault_notifier *notifier; /* may be NULL */
+	void *owner;                     /* NULL once closed */
+	bool holds_trap;
+
+	/* Kept only where a mapping cannot stand for the file; else -1 (I8). */
+	int fd;
+
+	_Atomic size_t size;
+	_Atomic int tier;
+	_Atomic int reason;
+	_Atomic bool lost;
+
+	/* Views are begun without a lock; this one orders what replaces mappings
+	 * or changes their protection. */
+	pthread_mutex_t lock;
+	struct trap_range *_Atomic reading; /* NULL in tier COPIED */
+	/* A second, shared mapping where the first is private. */
+	struct trap_range *_Atomic writing;
+
+	/* Stores go through pwrite(2): the mapping is private and nothing may
+	 * trap faults in a shared one. */
+	bool writes_by_copy;
+
+	/* A copy that met missing bytes waits here to be reported. */
+	bool lost_listed;
+	struct shmguard_map *lost_next;
+};
+
+void map_ref(struct shmguard_map *map);
+/* Any thread. */
+void map_unref(struct shmguard_map *map);
+
+/* Publishes a mapping as the map's way to read or write. Takes it over, on
+ * failure too. 0, or -1 with errno. With the lock held, or before the map is
+ * known to others. */
+int map_add_generation(struct shmguard_map *map,
+	struct trap_range *_Atomic *current, struct client_mapping *mapping);
+
+/* A copy of the map's file met missing bytes. Any thread. */
+void map_report_lost_copy(struct shmguard_map *map);
+/* Nobody wants to hear of it any more. */
+void map_forget_lost_copy(struct shmguard_map *map);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "guarded_map_private.h"
+
+#include "map_generation.h"
+#include "nosigbus_map.h"
+#include "sigbus_trap.h"
+#include "view_copy.h"
+
+#include <errno.h>
+
+static bool
+is_within(const struct shmguard_map *map, size_t offset, size_t length)
+{
+	size_t size = atomic_load_explicit(&map->size, memory_order_acquire);
+	if (length > 0 && length <= size && offset <= size - length)
+		return true;
+	errno = ERANGE;
+	return false;
+}
+
+static void
+set_mapped_view(struct shmguard_view *view, struct trap_range *range,
+	size_t offset, size_t length)
+{
+	view->data = (char *)range_addr(range) + offset;
+	view->size = length;
+	view->range = range;
+	view->copy = NULL;
+}
+
+static int
+begin_copy(struct shmguard_map *map, size_t offset, size_t length, bool write,
+	struct shmguard_view *view)
+{
+	struct view_copy *copy =
+		view_copy_create(map->fd, (off_t)offset, length, write, map);
+	if (copy == NULL)
+		return -1;
+
+	map_ref(map);
+	view->data = view_copy_data(copy);
+	view->size = length;
+	view->range = NULL;
+	view->copy = copy;
+	return 0;
+}
+
+int
+shmguard_map_begin_read(struct shmguard_map *map, size_t offset, size_t length,
+	struct shmguard_view *view)
+{
+	if (!is_within(map, offset, length))
+		return -1;
+	struct trap_range *range = map_generation_pin(&map->reading);
+	if (range == NULL)
+		return begin_copy(map, offset, length, false, view);
+
+	sigbus_trap_prepare_thread();
+	set_mapped_view(view, range, offset, length);
+	return 0;
+}
+
+/* With the lock held: makes map->writing, or map->reading if that one is shared,
+ * take stores. */
+static int
+allow_writing(struct shmguard_map *map)
+{
+	struct trap_range *range = map->reading;
+	struct client_mapping *mapping = map_generation_mapping(range);
+	if (mapping->shared)
+		return map_generation_make_writable(range);
+	if (map->writing != NULL)
+		return 0;
+
+	struct client_mapping shared;
+	if (client_mapping_duplicate(mapping, map->size, true, &shared) < 0)
+		return -1;
+	return map_add_generation(map, &map->writing, &shared);
+}
+
+static struct trap_range *
+pin_writable(struct shmguard_map *map)
+{
+	struct trap_range *range = NULL;
+	pthread_mutex_lock(&map->lock);
+	if (allow_writing(map) == 0)
+		range = map_generation_pin(
+			map->writing != NULL ? &map->writing : &map->reading);
+	pthread_mutex_unlock(&map->lock);
+	return range;
+}
+
+int
+shmguard_map_begin_write(struct shmguard_map *map, size_t offset, size_t length,
+	struct shmguard_view *view)
+{
+	if (!is_within(map, offset, length))
+		return -1;
+	if (!map->verdict.can_write) {
+		errno = EACCES;
+		return -1;
+	}
+	if (map->writes_by_copy)
+		return begin_copy(map, offset, length, true, view);
+
+	sigbus_trap_prepare_thread();
+	struct trap_range *range = map_generation_pin(&map->reading);
+	if (!map_generation_is_writable(range)) {
+		map_generation_unpin(range);
+		range = pin_writable(map);
+		if (range == NULL)
+			return -1;
+	}
+	set_mapped_view(view, range, offset, length);
+	return 0;
+}
+
+static bool
+end_copy(struct view_copy *copy)
+{
+	struct shmguard_map *map = view_copy_owner(copy);
+	bool lost = view_copy_finish(copy, map->fd);
+	if (lost)
+		map_report_lost_copy(map);
+	map_unref(map);
+	return lost;
+}
+
+int
+shmguard_view_end(struct shmguard_view *view)
+{
+	bool lost;
+	if (view->copy != NULL) {
+		lost = end_copy(view->copy);
+	} else {
+		lost = atomic_load_explicit(view->range->lost, memory_order_relaxed);
+		map_generation_unpin(view->range);
+	}
+	if (!lost)
+		return 0;
+	errno = EFAULT;
+	return -1;
+}
+
+void
+guarded_view_dup(const struct shmguard_view *view, struct shmguard_view *copy)
+{
+	map_generation_pin_again(view->range);
+	*copy = *view;
+}
+
+bool
+guarded_map_is_current(const struct shmguard_map *map,
+	const struct shmguard_view *view)
+{
+	return view->range == atomic_load(&map->reading);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "guarded_map_private.h"
+
+/* Maps whose copies met missing bytes: the registry knows of the others. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shmguard_map *lost_maps;
+
+void
+map_report_lost_copy(struct shmguard_map *map)
+{
+	map->lost = true;
+	if (map->notifier == NULL)
+		return;
+
+	pthread_mutex_lock(&lock);
+	/* Once closed there is nobody to tell, and nobody to take it off. */
+	if (!map->lost_listed && map->owner != NULL) {
+		map->lost_listed = true;
+		map->lost_next = lost_maps;
+		lost_maps = map;
+	}
+	pthread_mutex_unlock(&lock);
+	fault_notifier_wake(map->notifier);
+}
+
+static void
+unlist(struct shmguard_map **link)
+{
+	struct shmguard_map *map = *link;
+	*link = map->lost_next;
+	map->lost_listed = false;
+}
+
+void
+map_forget_lost_copy(struct shmguard_map *map)
+{
+	pthread_mutex_lock(&lock);
+	map->owner = NULL;
+	struct shmguard_map **link = &lost_maps;
+	while (*link != NULL && *link != map)
+		link = &(*link)->lost_next;
+	if (*link == map)
+		unlist(link);
+	pthread_mutex_unlock(&lock);
+}
+
+static struct shmguard_map *
+next_lost_copy(const struct fault_notifier *notifier)
+{
+	pthread_mutex_lock(&lock);
+	struct shmguard_map **link = &lost_maps;
+	while (*link != NULL && (*link)->notifier != notifier)
+		link = &(*link)->lost_next;
+	struct shmguard_map *map = *link;
+	if (map != NULL) {
+		map_ref(map);
+		unlist(link);
+	}
+	pthread_mutex_unlock(&lock);
+	return map;
+}
+
+static void *
+hold_map(void *owner)
+{
+	map_ref(owner);
+	return owner;
+}
+
+void
+guarded_map_dispatch_faults(struct fault_notifier *notifier,
+	void (*func)(void *owner))
+{
+	/* Before looking: a fault that comes later wakes us again. */
+	fault_notifier_clear(notifier);
+	for (;;) {
+		struct shmguard_map *map =
+			range_next_faulted(fault_notifier_fd(notifier), hold_map);
+		if (map == NULL)
+			map = next_lost_copy(notifier);
+		if (map == NULL)
+			return;
+		if (map->owner != NULL)
+			func(map->owner);
+		map_unref(map);
+	}
+}

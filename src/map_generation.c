@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "map_generation.h"
+
+#include "reaper.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Unmapping holds up whoever maps or faults in another thread, for about a
+ * millisecond per 32 MiB: pause between pieces. A power of two, so that pieces
+ * of huge page mappings end at huge page borders where those are smaller. */
+#define UNMAP_PIECE ((size_t)8 << 20)
+
+struct map_generation {
+	struct reaper_job job; /* first: the reaper hands it back */
+	struct client_mapping mapping;
+	_Atomic bool writable; /* of the mapping, for threads without a lock */
+	struct trap_range *range;
+	struct map_generation_config config;
+};
+
+struct trap_range *
+map_generation_create(const struct client_mapping *mapping,
+	const struct map_generation_config *config)
+{
+	struct map_generation *generation = malloc(sizeof(*generation));
+	if (generation == NULL)
+		return NULL;
+
+	generation->mapping = *mapping;
+	generation->writable = mapping->writable;
+	generation->config = *config;
+	generation->range = range_register(mapping->addr, mapping->length,
+		&(struct range_config){
+			.block_size = mapping->block_size,
+			.prot = PROT_READ | (mapping->writable ? PROT_WRITE : 0),
+			.notify_fd = config->notify_fd,
+			.lost = config->lost,
+			.owner = config->owner,
+			.data = generation,
+		});
+	if (generation->range == NULL) {
+		free(generation);
+		return NULL;
+	}
+	return generation->range;
+}
+
+struct client_mapping *
+map_generation_mapping(struct trap_range *range)
+{
+	struct map_generation *generation = range->data;
+	return &generation->mapping;
+}
+
+bool
+map_generation_is_writable(const struct trap_range *range)
+{
+	const struct map_generation *generation = range->data;
+	return atomic_load_explicit(&generation->writable, memory_order_acquire);
+}
+
+int
+map_generation_make_writable(struct trap_range *range)
+{
+	struct map_generation *generation = range->data;
+	/* First the handler's replacement pages, then the rest: a store must not
+	 * meet a read-only page of ours. */
+	int prot = atomic_exchange(&range->prot, PROT_READ | PROT_WRITE);
+	if (client_mapping_make_writable(&generation->mapping) < 0) {
+		atomic_store(&range->prot, prot);
+		return -1;
+	}
+	atomic_store_explicit(&generation->writable, true, memory_order_release);
+	return 0;
+}
+
+static void
+unmap_in_pieces(struct client_mapping *mapping)
+{
+	while (mapping->block_size <= UNMAP_PIECE && mapping->length > UNMAP_PIECE) {
+		if (map_syscalls->munmap(mapping->addr, UNMAP_PIECE) < 0)
+			break;
+		mapping->addr = (char *)mapping->addr + UNMAP_PIECE;
+		mapping->length -= UNMAP_PIECE;
+	}
+	client_mapping_close(mapping);
+}
+
+static void
+destroy_generation(struct reaper_job *job)
+{
+	struct map_generation *generation = (struct map_generation *)job;
+	if (range_unregister(generation->range))
+		unmap_in_pieces(&generation->mapping);
+	generation->config.released(generation->config.owner);
+	free(generation);
+}
+
+static void
+retire(struct trap_range *range)
+{
+	struct map_generation *generation = range->data;
+	generation->job.run = destroy_generation;
+	if (generation->mapping.length >= REAPER_WORTH_IT ||
+			generation->config.slow_unmap)
+		reaper_submit(&generation->job);
+	else
+		destroy_generation(&generation->job);
+}
+
+/* A range that nobody has pinned is about to go or already another's. */
+static bool
+pin_unless_zero(struct trap_range *range)
+{
+	unsigned int pins = atomic_load_explicit(&range->pins, memory_order_relaxed);
+	while (pins != 0) {
+		if (atomic_compare_exchange_weak_explicit(&range->pins, &pins, pins + 1,
+				memory_order_acquire, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+struct trap_range *
+map_generation_pin(struct trap_range *_Atomic *current)
+{
+	for (;;) {
+		struct trap_range *range =
+			atomic_load_explicit(current, memory_order_acquire);
+		if (range == NULL)
+			return NULL;
+		if (!pin_unless_zero(range))
+			continue;
+		/* The pin may be on what the range was recycled for. */
+		if (atomic_load_explicit(current, memory_order_acquire) == range)
+			return range;
+		map_generation_unpin(range);
+	}
+}
+
+void
+map_generation_pin_again(struct trap_range *range)
+{
+	atomic_fetch_add_explicit(&range->pins, 1, memory_order_relaxed);
+}
+
+void
+map_generation_unpin(struct trap_range *range)
+{
+	if (atomic_fetch_sub_explicit(&range->pins, 1, memory_order_acq_rel) == 1)
+		retire(range);
+}

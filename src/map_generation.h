@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MAP_GENERATION_H
+#define MAP_GENERATION_H
+
+/*
+ * One mapping of a client's file, registered in the trap and counted. A map that
+ * has to move gets a new generation; the old one goes when its last view ends
+ * (I6). The registry's range is the handle, because a range can be looked at
+ * when its generation may be gone already.
+ */
+
+#include "nosigbus_map.h"
+#include "range_registry.h"
+
+struct map_generation_config {
+	int notify_fd;
+	_Atomic bool *lost;
+	void *owner;
+	/* Called once the mapping is gone, on any thread. */
+	void (*released)(void *owner);
+	/* Unmapping may wait for somebody: do it elsewhere, whatever the size. */
+	bool slow_unmap;
+};
+
+/* Takes the mapping over and returns its range with one pin, or NULL with errno,
+ * the mapping still the caller's. */
+struct trap_range *map_generation_create(const struct client_mapping *mapping,
+	const struct map_generation_config *config);
+
+/* The mapping of a pinned range. */
+struct client_mapping *map_generation_mapping(struct trap_range *range);
+
+/* Whether a pinned range takes stores already. Lock-free. */
+bool map_generation_is_writable(const struct trap_range *range);
+/* Makes it so: 0, or -1 with errno as client_mapping_make_writable(). One thread
+ * at a time for a range. */
+int map_generation_make_writable(struct trap_range *range);
+
+/* Pins what `current` points to; it may be changed and unpinned by another thread
+ * meanwhile. Lock-free. NULL if there is none. */
+struct trap_range *map_generation_pin(struct trap_range *_Atomic *current);
+/* Another pin on a pinned range. */
+void map_generation_pin_again(struct trap_range *range);
+/* Any thread. The last one unregisters and unmaps, in that order (I3). */
+void map_generation_unpin(struct trap_range *range);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "sigbus_trap.h"
+
+#include "range_registry.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <shmguard/map.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+/* A file that keeps losing pages is repaired page by page this often. Then its
+ * mapping is given up as a whole, so that no client can make us take a signal
+ * for each of its pages. */
+#define MAX_PRECISE_REPAIRS 8
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int references;
+static bool warned;
+
+/* Written before the handler can run, and not again while it can. */
+static bool installed;
+static struct sigaction previous;
+/* SA_RESETHAND of the previous action has been used up. */
+static _Atomic bool previous_was_reset;
+static _Atomic bool host_asks_us;
+
+/* ---- Repair: async-signal-safe from here ---- */
+
+enum backing { BACKED, LOST, UNKNOWN };
+
+static enum backing
+probe_block(uintptr_t address, size_t block_size)
+{
+#ifdef __linux__
+	if (madvise((void *)address, block_size, MADV_POPULATE_READ) == 0)
+		return BACKED;
+	return errno == EINVAL ? UNKNOWN : LOST;
+#else
+	(void)address;
+	(void)block_size;
+	return UNKNOWN;
+#endif
+}
+
+/* The first block that a truncated file has lost, given one that it has. */
+static uintptr_t
+first_lost_block(uintptr_t start, uintptr_t lost, size_t block_size)
+{
+	size_t low = 0, high = (lost - start) / block_size;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (probe_block(start + middle * block_size, block_size) == BACKED)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return start + low * block_size;
+}
+
+struct span {
+	uintptr_t start, end;
+};
+
+/* What to replace (I7): as little as the cause allows. */
+static struct span
+choose_span(const struct trap_range *range, struct span all, uintptr_t address,
+	const siginfo_t *info)
+{
+	size_t block_size = range->block_size;
+	uintptr_t block = all.start +
+		(address - all.start) / block_size * block_size;
+	struct span one = {block, block + block_size};
+
+	if (range->faults >= MAX_PRECISE_REPAIRS)
+		return all;
+
+#ifdef BUS_MCEERR_AR
+	if (info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO)
+		return one;
+#else
+	(void)info;
+#endif
+
+	switch (probe_block(all.end - block_size, block_size)) {
+	case BACKED:
+		/* A hole that cannot be filled: no huge page, no space, bad disk. */
+		return one;
+	case LOST:
+		return (struct span){
+			first_lost_block(all.start, block, block_size), all.end};
+	case UNKNOWN:
+		break;
+	}
+	return (struct span){block, all.end};
+}
+
+static bool
+place_zeros(struct span span, int prot)
+{
+	return mmap((void *)span.start, span.end - span.start, prot,
+		MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+
+static bool
+is_memory_fault(const siginfo_t *info)
+{
+	switch (info->si_code) {
+	case BUS_ADRERR:
+	case BUS_OBJERR:
+#ifdef BUS_MCEERR_AR
+	case BUS_MCEERR_AR:
+	case BUS_MCEERR_AO:
+#endif
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+repair_range(struct trap_range *range, struct span all, uintptr_t address,
+	const siginfo_t *info)
+{
+	int prot = atomic_load(&range->prot);
+	struct span span = choose_span(range, all, address, info);
+	/* Replacing a part splits the mapping, which fails when the process has
+	 * as many as it may; replacing the whole does not. */
+	if (!place_zeros(span, prot) && !place_zeros(all, prot))
+		return false;
+
+	atomic_fetch_add(&range->faults, 1);
+	atomic_store(range->lost, true);
+	range_mark_faulted(range);
+	if (range->notify_fd >= 0) {
+		/* Fails only if the counter is full: then a wake-up is due anyway. */
+		ssize_t ignored = write(range->notify_fd, &(uint64_t){1},
+			sizeof(uint64_t));
+		(void)ignored;
+	}
+	return true;
+}
+
+static bool
+repair(const siginfo_t *info)
+{
+	if (!is_memory_fault(info))
+		return false;
+
+	uintptr_t address = (uintptr_t)info->si_addr;
+	struct span all;
+	range_handler_enter();
+	struct trap_range *range = range_find(address, &all.start, &all.end);
+	bool repaired = range != NULL && repair_range(range, all, address, info);
+	range_handler_leave();
+	return repaired;
+}
+
+/* ---- Passing on (I4) ---- */
+
+static void
+call_previous(int signal, siginfo_t *info, void *context)
+{
+	sigset_t mask = ((ucontext_t *)context)->uc_sigmask, ours;
+	for (int other = 1; other < NSIG; other++) {
+		if (sigismember(&previous.sa_mask, other) == 1)
+			sigaddset(&mask, other);
+	}
+	if (!(previous.sa_flags & SA_NODEFER))
+		sigaddset(&mask, signal);
+
+	if ((unsigned int)previous.sa_flags & SA_RESETHAND)
+		atomic_store(&previous_was_reset, true);
+
+	pthread_sigmask(SIG_SETMASK, &mask, &ours);
+	if (previous.sa_flags & SA_SIGINFO)
+		previous.sa_sigaction(signal, info, context);
+	else
+		previous.sa_handler(signal);
+	pthread_sigmask(SIG_SETMASK, &ours, NULL);
+}
+
+/* The default action must happen where the fault is, so that the core dump shows
+ * it: without a handler, the access that is repeated on return faults again.
+ * Nothing repeats a signal that was sent, so send it again; it is delivered on
+ * return, because it is blocked now. */
+static void
+die_by_default(int signal, siginfo_t *info)
+{
+	sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+
+	bool repeats = info->si_code > 0;
+#ifdef BUS_MCEERR_AO
+	repeats = repeats && info->si_code != BUS_MCEERR_AO;
+#endif
+	if (repeats)
+		return;
+#ifdef __linux__
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid),
+			signal, info) == 0)
+		return;
+#endif
+	raise(signal);
+}
+
+static void
+pass_on(int signal, siginfo_t *info, void *context)
+{
+	bool was_sent = info->si_code <= 0;
+	bool is_function = (previous.sa_flags & SA_SIGINFO) ||
+		(previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
+
+	if (is_function && !atomic_load(&previous_was_reset))
+		call_previous(signal, info, context);
+	else if (is_function || previous.sa_handler == SIG_DFL || !was_sent)
+		/* The kernel kills for a fault even where SIGBUS is ignored. */
+		die_by_default(signal, info);
+}
+
+static void
+handle_sigbus(int signal, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+	if (!repair(info))
+		pass_on(signal, info, context);
+	errno = saved_errno;
+}
+
+bool
+shmguard_handle_sigbus(const siginfo_t *info)
+{
+	int saved_errno = errno;
+	atomic_store(&host_asks_us, true);
+	bool repaired = repair(info);
+	errno = saved_errno;
+	return repaired;
+}
+
+/* ---- Installation ---- */
+
+static bool
+is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) &&
+		action->sa_sigaction == handle_sigbus;
+}
+
+static int
+install(void)
+{
+	/* Still in place, or still called by whoever came after us. */
+	if (installed)
+		return 0;
+	if (sigaction(SIGBUS, NULL, &previous) < 0)
+		return -1;
+
+	struct sigaction action = {
+		.sa_sigaction = handle_sigbus,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART,
+	};
+	/* A SIGBUS that is sent must interrupt what it would have interrupted. */
+	bool is_function = (previous.sa_flags & SA_SIGINFO) ||
+		(previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
+	if (is_function && !(previous.sa_flags & SA_RESTART))
+		action.sa_flags &= ~SA_RESTART;
+	/* Nothing may jump out of the handler while it counts as in flight. */
+	sigfillset(&action.sa_mask);
+
+	atomic_store(&previous_was_reset, false);
+	atomic_store(&host_asks_us, false);
+	warned = false;
+	if (sigaction(SIGBUS, &action, NULL) < 0)
+		return -1;
+	installed = true;
+	return 0;
+}
+
+static void
+uninstall(void)
+{
+	struct sigaction current;
+	if (sigaction(SIGBUS, NULL, &current) < 0 || !is_ours(&current))
+		return; /* somebody may have saved ours, and call it: leave it be */
+
+	if (atomic_load(&previous_was_reset)) {
+		previous.sa_handler = SIG_DFL;
+		previous.sa_flags = 0;
+	}
+	sigaction(SIGBUS, &previous, NULL);
+	installed = false;
+}
+
+int
+sigbus_trap_ref(void)
+{
+	pthread_mutex_lock(&lock);
+	int result = references == 0 ? install() : 0;
+	if (result == 0)
+		references++;
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+void
+sigbus_trap_unref(void)
+{
+	pthread_mutex_lock(&lock);
+	if (--references == 0)
+		uninstall();
+	pthread_mutex_unlock(&lock);
+}
+
+bool
+sigbus_trap_was_replaced(void)
+{
+	struct sigaction current;
+	if (sigaction(SIGBUS, NULL, &current) < 0)
+		return false;
+
+	pthread_mutex_lock(&lock);
+	bool replaced = installed && !is_ours(&current) &&
+		!atomic_load(&host_asks_us);
+	bool news = replaced && !warned;
+	warned = replaced;
+	pthread_mutex_unlock(&lock);
+	return news;
+}
+
+void
+sigbus_trap_prepare_thread(void)
+{
+	/* initial-exec: no allocation, whoever touches it first. */
+	static _Thread_local bool prepared
+		__attribute__((tls_model("initial-exec")));
+	if (prepared)
+		return;
+
+	sigset_t mask;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGBUS);
+	pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+	prepared = true;
+}

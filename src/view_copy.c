@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "view_copy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Small enough to stay in the cache between pread and the copy out of it. */
+#define BOUNCE_SIZE ((size_t)256 << 10)
+#define PIECE_SIZE ((size_t)4096)
+
+struct view_copy {
+	void *owner;
+	unsigned char *data; /* anonymous: zero until stored to */
+	size_t length;
+	off_t offset;
+	bool writable;
+	bool lost;
+};
+
+static bool
+is_zero(const unsigned char *bytes, size_t size)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+static void
+store_nonzero(unsigned char *to, const unsigned char *from, size_t size)
+{
+	for (size_t done = 0; done < size; done += PIECE_SIZE) {
+		size_t piece = size - done < PIECE_SIZE ? size - done : PIECE_SIZE;
+		if (!is_zero(from + done, piece))
+			memcpy(to + done, from + done, piece);
+	}
+}
+
+static void
+fill(struct view_copy *copy, int fd, unsigned char *bounce)
+{
+	size_t done = 0;
+	while (done < copy->length) {
+		size_t want = copy->length - done;
+		if (want > BOUNCE_SIZE)
+			want = BOUNCE_SIZE;
+		ssize_t got = pread(fd, bounce, want, copy->offset + (off_t)done);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			/* The end of the file, or an I/O error. */
+			copy->lost = true;
+			return;
+		}
+		store_nonzero(copy->data + done, bounce, (size_t)got);
+		done += (size_t)got;
+	}
+}
+
+struct view_copy *
+view_copy_create(int fd, off_t offset, size_t length, bool writable,
+	void *owner)
+{
+	struct view_copy *copy = malloc(sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	unsigned char *bounce =
+		malloc(length < BOUNCE_SIZE ? length : BOUNCE_SIZE);
+	if (bounce == NULL)
+		goto err_copy;
+	*copy = (struct view_copy){
+		.owner = owner,
+		.length = length,
+		.offset = offset,
+		.writable = writable,
+		.data = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+	};
+	if (copy->data == MAP_FAILED)
+		goto err_bounce;
+
+	fill(copy, fd, bounce);
+	free(bounce);
+	return copy;
+
+err_bounce:
+	free(bounce);
+err_copy:
+	free(copy);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void *
+view_copy_data(struct view_copy *copy)
+{
+	return copy->data;
+}
+
+void *
+view_copy_owner(const struct view_copy *copy)
+{
+	return copy->owner;
+}
+
+static void
+write_back(struct view_copy *copy, int fd)
+{
+	size_t done = 0;
+	while (done < copy->length) {
+		ssize_t put = pwrite(fd, copy->data + done, copy->length - done,
+			copy->offset + (off_t)done);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0) {
+			copy->lost = true;
+			return;
+		}
+		done += (size_t)put;
+	}
+}
+
+bool
+view_copy_finish(struct view_copy *copy, int fd)
+{
+	/* Writing to a file that has shrunk would grow it again. */
+	if (copy->writable && !copy->lost)
+		write_back(copy, fd);
+
+	bool lost = copy->lost;
+	munmap(copy->data, copy->length);
+	free(copy);
+	return lost;
+}
