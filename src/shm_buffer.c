@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm_buffer.h"
+
+#include "client_quota.h"
+#include "guard.h"
+#include "guarded_map.h"
+#include "pixel_layout.h"
+#include "shm_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <wayland-server-protocol.h>
+
+static void
+buffer_handle_destroy(struct wl_client *client, struct wl_resource *resource)
+{
+	(void)client;
+	wl_resource_destroy(resource);
+}
+
+static const struct wl_buffer_interface buffer_impl = {
+	.destroy = buffer_handle_destroy,
+};
+
+static void
+buffer_handle_resource_destroy(struct wl_resource *resource)
+{
+	struct shmguard_buffer *buffer = wl_resource_get_user_data(resource);
+	buffer->resource = NULL;
+	shmguard_buffer_unref(buffer);
+}
+
+struct shmguard_buffer *
+shmguard_buffer_from_resource(struct wl_resource *resource)
+{
+	if (!wl_resource_instance_of(resource, &wl_buffer_interface, &buffer_impl))
+		return NULL;
+	return wl_resource_get_user_data(resource);
+}
+
+struct shmguard_buffer *
+shmguard_buffer_ref(struct shmguard_buffer *buffer)
+{
+	buffer->refs++;
+	return buffer;
+}
+
+void
+shmguard_buffer_unref(struct shmguard_buffer *buffer)
+{
+	if (--buffer->refs > 0)
+		return;
+
+	if (buffer->data.data != NULL)
+		shmguard_view_end(&buffer->data);
+	wl_list_remove(&buffer->link);
+	buffer->pool->quota->usage.buffers--;
+	shm_pool_unref(buffer->pool);
+	free(buffer);
+}
+
+/* The number of bytes it spans, or 0 after a protocol error. */
+static size_t
+check_geometry(struct shm_pool *pool,
+	const struct shm_buffer_geometry *geometry)
+{
+	struct client_quota *quota = pool->quota;
+
+	if (!guard_has_format(quota->guard, geometry->format)) {
+		client_quota_post_error(quota, pool->resource,
+			WL_SHM_ERROR_INVALID_FORMAT,
+			"format 0x%08x was not advertised", geometry->format);
+		return 0;
+	}
+
+	struct pixel_span span = pixel_layout_span(
+		pixel_layout_find(geometry->format), geometry->width,
+		geometry->height, geometry->stride);
+	if (span.problem != NULL) {
+		client_quota_post_error(quota, pool->resource,
+			WL_SHM_ERROR_INVALID_STRIDE,
+			"%dx%d pixels, stride %d, format 0x%08x: %s",
+			geometry->width, geometry->height, geometry->stride,
+			geometry->format, span.problem);
+		return 0;
+	}
+
+	size_t pool_size = shmguard_map_size(pool->map);
+	if (geometry->offset < 0 || span.bytes > pool_size ||
+			(size_t)geometry->offset > pool_size - span.bytes) {
+		client_quota_post_error(quota, pool->resource,
+			WL_SHM_ERROR_INVALID_STRIDE,
+			"%dx%d pixels, stride %d, format 0x%08x, offset %d: "
+			"not within the pool's %zu bytes",
+			geometry->width, geometry->height, geometry->stride,
+			geometry->format, geometry->offset, pool_size);
+		return 0;
+	}
+	return (size_t)span.bytes;
+}
+
+/* Pinned from the start and for good, so that any thread can ask for the
+ * address and no resize can change it (I6). */
+static int
+pin_data(struct shmguard_buffer *buffer)
+{
+	struct shmguard_map *map = buffer->pool->map;
+	if (shmguard_map_tier(map) == SHMGUARD_TIER_COPIED)
+		return 0;
+
+	size_t offset = (size_t)buffer->geometry.offset;
+	if (buffer->pool->quota->guard->policy.writable &&
+			shmguard_map_begin_write(map, offset, buffer->size,
+				&buffer->data) == 0)
+		return 0;
+	return shmguard_map_begin_read(map, offset, buffer->size, &buffer->data);
+}
+
+void
+shm_buffer_create(struct shm_pool *pool, uint32_t id,
+	const struct shm_buffer_geometry *geometry)
+{
+	struct client_quota *quota = pool->quota;
+	size_t size = check_geometry(pool, geometry);
+	if (size == 0)
+		return;
+
+	struct shmguard_buffer *buffer = calloc(1, sizeof(*buffer));
+	if (buffer == NULL)
+		goto err_no_memory;
+	buffer->geometry = *geometry;
+	buffer->size = size;
+	buffer->pool = pool;
+	if (pin_data(buffer) < 0)
+		goto err_free;
+	buffer->resource = wl_resource_create(quota->client, &wl_buffer_interface,
+		1, id);
+	if (buffer->resource == NULL)
+		goto err_unpin;
+
+	buffer->refs = 1;
+	shm_pool_ref(pool);
+	wl_list_insert(&pool->buffers, &buffer->link);
+	quota->usage.buffers++;
+	wl_resource_set_implementation(buffer->resource, &buffer_impl, buffer,
+		buffer_handle_resource_destroy);
+	return;
+
+err_unpin:
+	if (buffer->data.data != NULL)
+		shmguard_view_end(&buffer->data);
+err_free:
+	free(buffer);
+err_no_memory:
+	client_quota_post_no_memory(quota);
+}
+
+int
+shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
+	struct shmguard_view *view)
+{
+	return shmguard_map_begin_read(buffer->pool->map,
+		(size_t)buffer->geometry.offset, buffer->size, view);
+}
+
+int
+shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
+	struct shmguard_view *view)
+{
+	return shmguard_map_begin_write(buffer->pool->map,
+		(size_t)buffer->geometry.offset, buffer->size, view);
+}
+
+void *
+shmguard_buffer_data(struct shmguard_buffer *buffer)
+{
+	if (buffer->data.data == NULL)
+		errno = ENOTSUP;
+	return buffer->data.data;
+}
+
+int32_t
+shmguard_buffer_width(const struct shmguard_buffer *buffer)
+{
+	return buffer->geometry.width;
+}
+
+int32_t
+shmguard_buffer_height(const struct shmguard_buffer *buffer)
+{
+	return buffer->geometry.height;
+}
+
+int32_t
+shmguard_buffer_stride(const struct shmguard_buffer *buffer)
+{
+	return buffer->geometry.stride;
+}
+
+uint32_t
+shmguard_buffer_format(const struct shmguard_buffer *buffer)
+{
+	return buffer->geometry.format;
+}
+
+int32_t
+shmguard_buffer_offset(const struct shmguard_buffer *buffer)
+{
+	return buffer->geometry.offset;
+}
+
+size_t
+shmguard_buffer_size(const struct shmguard_buffer *buffer)
+{
+	return buffer->size;
+}
+
+enum shmguard_tier
+shmguard_buffer_tier(const struct shmguard_buffer *buffer)
+{
+	return shmguard_map_tier(buffer->pool->map);
+}
+
+enum shmguard_reason
+shmguard_buffer_reason(const struct shmguard_buffer *buffer)
+{
+	return shmguard_map_reason(buffer->pool->map);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm_pool.h"
+
+#include "client_quota.h"
+#include "guard.h"
+#include "guarded_map.h"
+#include "shm_buffer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wayland-server-protocol.h>
+
+static void
+pool_handle_create_buffer(struct wl_client *client,
+	struct wl_resource *resource, uint32_t id, int32_t offset, int32_t width,
+	int32_t height, int32_t stride, uint32_t format)
+{
+	(void)client;
+	shm_buffer_create(wl_resource_get_user_data(resource), id,
+		&(struct shm_buffer_geometry){
+			.offset = offset,
+			.width = width,
+			.height = height,
+			.stride = stride,
+			.format = format,
+		});
+}
+
+static void
+pool_handle_destroy(struct wl_client *client, struct wl_resource *resource)
+{
+	(void)client;
+	wl_resource_destroy(resource);
+}
+
+static void
+pool_handle_resize(struct wl_client *client, struct wl_resource *resource,
+	int32_t size)
+{
+	(void)client;
+	struct shm_pool *pool = wl_resource_get_user_data(resource);
+	struct client_quota *quota = pool->quota;
+	size_t old_size = shmguard_map_size(pool->map);
+
+	if (size <= 0 || (size_t)size < old_size) {
+		client_quota_post_error(quota, resource, WL_SHM_ERROR_INVALID_FD,
+			"wl_shm_pool cannot shrink from %zu to %d bytes",
+			old_size, size);
+		return;
+	}
+	if (shmguard_map_resize(pool->map, (size_t)size) < 0) {
+		if (errno == ENOMEM)
+			client_quota_post_no_memory(quota);
+		else
+			client_quota_post_error(quota, resource,
+				WL_SHM_ERROR_INVALID_FD,
+				"wl_shm_pool cannot grow from %zu to %d bytes: %s",
+				old_size, size, strerror(errno));
+		return;
+	}
+	quota->usage.bytes += (size_t)size - old_size;
+}
+
+static const struct wl_shm_pool_interface pool_impl = {
+	.create_buffer = pool_handle_create_buffer,
+	.destroy = pool_handle_destroy,
+	.resize = pool_handle_resize,
+};
+
+static void
+pool_handle_resource_destroy(struct wl_resource *resource)
+{
+	struct shm_pool *pool = wl_resource_get_user_data(resource);
+	pool->resource = NULL;
+	shm_pool_unref(pool);
+}
+
+struct shm_pool *
+shm_pool_ref(struct shm_pool *pool)
+{
+	pool->refs++;
+	return pool;
+}
+
+void
+shm_pool_unref(struct shm_pool *pool)
+{
+	if (--pool->refs > 0)
+		return;
+
+	pool->quota->usage.pools--;
+	pool->quota->usage.bytes -= shmguard_map_size(pool->map);
+	shmguard_map_close(pool->map);
+	client_quota_unref(pool->quota);
+	free(pool);
+}
+
+/* Closing some descriptors can block for ever; the map knows how. */
+static void
+discard_descriptor(int fd)
+{
+	shmguard_map_close(shmguard_map_open(fd, 0, NULL, NULL));
+}
+
+static struct shmguard_map *
+open_map(struct shm_pool *pool, struct wl_resource *shm, int fd, int32_t size)
+{
+	struct shmguard *guard = pool->quota->guard;
+	enum shmguard_reason reason;
+	struct shmguard_map *map = guarded_map_open(fd, (size_t)size,
+		&guard->policy, guard->notifier, pool, &reason);
+	if (map != NULL)
+		return map;
+
+	if (errno == ENOMEM)
+		client_quota_post_no_memory(pool->quota);
+	else if (reason == SHMGUARD_REASON_UNMAPPABLE)
+		client_quota_post_error(pool->quota, shm, WL_SHM_ERROR_INVALID_FD,
+			"wl_shm_pool of %d bytes refused: %s: %s", size,
+			shmguard_reason_text(reason), strerror(errno));
+	else
+		client_quota_post_error(pool->quota, shm, WL_SHM_ERROR_INVALID_FD,
+			"wl_shm_pool of %d bytes refused: %s", size,
+			shmguard_reason_text(reason));
+	return NULL;
+}
+
+void
+shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
+	uint32_t id, int fd, int32_t size)
+{
+	if (size <= 0) {
+		discard_descriptor(fd);
+		client_quota_post_error(quota, shm, WL_SHM_ERROR_INVALID_STRIDE,
+			"wl_shm_pool size %d is not positive", size);
+		return;
+	}
+
+	struct shm_pool *pool = calloc(1, sizeof(*pool));
+	if (pool == NULL) {
+		discard_descriptor(fd);
+		client_quota_post_no_memory(quota);
+		return;
+	}
+	pool->quota = quota;
+	pool->map = open_map(pool, shm, fd, size);
+	if (pool->map == NULL)
+		goto err_free;
+	pool->resource = wl_resource_create(quota->client, &wl_shm_pool_interface,
+		wl_resource_get_version(shm), id);
+	if (pool->resource == NULL) {
+		client_quota_post_no_memory(quota);
+		goto err_close;
+	}
+
+	pool->refs = 1;
+	wl_list_init(&pool->buffers);
+	quota->refs++;
+	quota->usage.pools++;
+	quota->usage.bytes += (size_t)size;
+	wl_resource_set_implementation(pool->resource, &pool_impl, pool,
+		pool_handle_resource_destroy);
+	return;
+
+err_close:
+	shmguard_map_close(pool->map);
+err_free:
+	free(pool);
+}
+
+void
+shm_pool_report_lost(struct shm_pool *pool, struct wl_resource *resource)
+{
+	if (pool->lost_reported)
+		return;
+	pool->lost_reported = true;
+
+	const struct shmguard_buffer *buffer;
+	wl_list_for_each(buffer, &pool->buffers, link) {
+		if (resource != NULL)
+			break;
+		resource = buffer->resource;
+	}
+	client_quota_post_error(pool->quota, resource, WL_SHM_ERROR_INVALID_FD,
+		"file of a wl_shm_pool of %zu bytes lost some of them",
+		shmguard_map_size(pool->map));
+}

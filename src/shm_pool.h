@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHM_POOL_H
+#define SHM_POOL_H
+
+/*
+ * wl_shm_pool: a guarded map and the buffers cut from it. Kept by its resource
+ * and by its buffers. Display thread only, but for the map.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+
+struct client_quota;
+
+struct shm_pool {
+	struct client_quota *quota; /* a reference */
+	struct shmguard_map *map;
+	struct wl_resource *resource; /* NULL once destroyed */
+	struct wl_list buffers;       /* shmguard_buffer.link */
+	size_t refs;
+	bool lost_reported;
+};
+
+/* Serves wl_shm.create_pool; takes `fd` over. */
+void shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
+	uint32_t id, int fd, int32_t size);
+
+struct shm_pool *shm_pool_ref(struct shm_pool *pool);
+void shm_pool_unref(struct shm_pool *pool);
+
+/* Tells the client, once, that bytes of the pool are missing: on `resource`, a
+ * wl_buffer of the pool, or on any other that there is. */
+void shm_pool_report_lost(struct shm_pool *pool, struct wl_resource *resource);
+
+#endif
