@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What the libraries export. In the environment: CC, INCLUDE (directory of the
+# public headers), LIBRARY, STOCK_LIBRARY, CORE (static library of the layers
+# below Wayland), LIBWAYLAND (libwayland-server.so to stand in for).
+# shellcheck source=tests/abi/tap.sh
+. "$(dirname "$0")/tap.sh"
+
+# Names without versions; version nodes themselves are of type A.
+exports() {
+	nm --dynamic --defined-only --no-demangle "$1" |
+		awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
+}
+
+declared() {
+	for header in map.h server.h; do
+		echo "#include <shmguard/$header>" | $CC -I"$INCLUDE" -E -P -x c -
+	done | grep -o '\bshmguard_[a-z0-9_]* *(' | tr -d ' (' | sort -u
+}
+
+stock_names() {
+	{
+		exports "$LIBWAYLAND" |
+			grep -E '^wl_shm_(buffer|pool)_' | grep -v '_interface$'
+		echo wl_display_init_shm
+		echo wl_display_add_shm_format
+		# Newer than some libwayland that we stand in for.
+		echo wl_shm_buffer_ref
+		echo wl_shm_buffer_unref
+	} | sort -u
+}
+
+test_library_exports_what_headers_declare() {
+	[ -n "$(declared)" ]
+	diff <(declared) <(exports "$LIBRARY")
+}
+
+test_stock_library_exports_wl_shm_of_libwayland() {
+	diff <(stock_names) <(exports "$STOCK_LIBRARY")
+}
+
+test_core_uses_no_wayland() {
+	local names
+	names=$(nm --undefined-only "$CORE" | awk '$2 ~ /^wl_/ { print $2 }')
+	echo "$names"
+	[ -z "$names" ]
+}
+
+# A handler must never point into memory where the library was.
+test_libraries_cannot_be_unloaded() {
+	readelf --dynamic "$LIBRARY" | grep NODELETE
+	readelf --dynamic "$STOCK_LIBRARY" | grep NODELETE
+}
+
+run_tests "$@"
