@@ -20,8 +20,14 @@ struct mount_identity {
  * True unless the mount is in our mount table with a type that is known to be
  * local. Mounts that we cannot see (another mount namespace) are matched by
  * device, and count as able to block when that fails too. Any thread.
+ *
+ * Costs one read of /proc/self/mountinfo and no heap memory.
  */
 bool filesystem_may_block(const struct mount_identity *identity);
+
+/* The same with a mount table read from `table_fd`, which stays open. */
+bool filesystem_table_may_block(int table_fd,
+	const struct mount_identity *identity);
 
 /* The same for a type name as /proc/self/mountinfo spells it, e.g. "ext4". */
 bool filesystem_type_may_block(const char *type);

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "seal_check.h"
+#include "filesystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <linux/magic.h>
+#include <linux/major.h>
+#include <linux/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#else
+#include <sys/param.h>
+#include <sys/mount.h>
+#endif
+
+#ifndef O_PATH
+#define O_PATH 0
+#endif
+
+/* What can be learnt about a file without asking whoever serves it. */
+struct quick_look {
+	mode_t type;    /* S_IFMT bits */
+	bool may_block; /* its file system */
+	bool harmless_device;
+	bool secret;
+};
+
+#ifdef __linux__
+
+/*
+ * Not statx(3): where the kernel has no statx, the C library falls back to
+ * fstatat(2), which a FUSE server can leave unanswered.
+ */
+static bool
+statx_cached(int fd, struct statx *file)
+{
+	return syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		STATX_TYPE | STATX_MNT_ID, file) == 0 &&
+		(file->stx_mask & STATX_TYPE) != 0;
+}
+
+/*
+ * Whether the file lives where the kernel keeps memfd_secret(2) files, found by
+ * making one. A name under /proc/self/fd would prove nothing: a FUSE server can
+ * call its file "/secretmem".
+ */
+static bool
+is_secret(const struct statx *file)
+{
+#ifdef SYS_memfd_secret
+	int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	struct statx ours;
+	bool same = statx_cached(fd, &ours) &&
+		ours.stx_dev_major == file->stx_dev_major &&
+		ours.stx_dev_minor == file->stx_dev_minor;
+	close(fd);
+	return same;
+#else
+	(void)file;
+	return false;
+#endif
+}
+
+static bool
+look_at(int fd, struct quick_look *look)
+{
+	struct statx file;
+	if (!statx_cached(fd, &file))
+		return false;
+	struct mount_identity identity = {
+		.mount_id = file.stx_mask & STATX_MNT_ID ? file.stx_mnt_id : 0,
+		.dev_major = file.stx_dev_major,
+		.dev_minor = file.stx_dev_minor,
+	};
+	look->type = file.stx_mode & S_IFMT;
+	look->may_block = filesystem_may_block(&identity);
+	/* /dev/null and its like. */
+	look->harmless_device = file.stx_rdev_major == MEM_MAJOR;
+	look->secret = look->may_block && is_secret(&file);
+	return true;
+}
+
+/* Tells huge pages, false where that fails. */
+static bool
+get_page_kind(int fd, struct fd_verdict *verdict)
+{
+	struct statfs filesystem;
+	if (fstatfs(fd, &filesystem) < 0)
+		return false;
+	verdict->hugetlb = (uint32_t)filesystem.f_type == HUGETLBFS_MAGIC;
+	if (verdict->hugetlb)
+		verdict->block_size = (size_t)filesystem.f_bsize;
+	return true;
+}
+
+#else
+
+/*
+ * The BSDs have no stat that is promised not to wait. Only files of FUSE and
+ * network mounts that the administrator allowed can keep these two waiting.
+ */
+static bool
+look_at(int fd, struct quick_look *look)
+{
+	struct statfs filesystem;
+	struct stat file;
+	if (fstatfs(fd, &filesystem) < 0 || fstat(fd, &file) < 0)
+		return false;
+	look->type = file.st_mode & S_IFMT;
+	look->may_block = (filesystem.f_flags & MNT_LOCAL) == 0 ||
+		filesystem_type_may_block(filesystem.f_fstypename);
+	look->harmless_device = false;
+	look->secret = false;
+	return true;
+}
+
+static bool
+get_page_kind(int fd, struct fd_verdict *verdict)
+{
+	(void)fd;
+	(void)verdict;
+	return true;
+}
+
+#endif
+
+static void
+refuse(struct fd_verdict *verdict, enum shmguard_reason reason)
+{
+	verdict->reason = reason;
+	verdict->refused = true;
+}
+
+/*
+ * A descriptor that cannot be mapped is closed at once, and that can block as
+ * well: devices may wait for their output to drain, block devices write back,
+ * sockets linger. Closing the last descriptor of a detached mount unmounts it,
+ * even if it was opened with O_PATH. Only files in our own mounts are known
+ * not to; pipes, sockets and epoll are in no mount of ours.
+ */
+static bool
+close_may_block(const struct quick_look *look)
+{
+	return look->may_block || S_ISBLK(look->type) ||
+		(S_ISCHR(look->type) && !look->harmless_device);
+}
+
+static void
+judge_other(int fd, struct fd_verdict *verdict)
+{
+	struct quick_look look;
+	if (!look_at(fd, &look)) {
+		verdict->reason = SHMGUARD_REASON_MAY_BLOCK;
+		verdict->may_block = true;
+	} else if (look.secret) {
+		refuse(verdict, SHMGUARD_REASON_SECRET);
+	} else if (!S_ISREG(look.type)) {
+		refuse(verdict, SHMGUARD_REASON_NOT_REGULAR);
+		verdict->may_block = close_may_block(&look);
+	} else {
+		verdict->reason = look.may_block ? SHMGUARD_REASON_MAY_BLOCK :
+			SHMGUARD_REASON_LOCAL_FILE;
+		verdict->may_block = look.may_block;
+	}
+}
+
+#ifdef F_GET_SEALS
+
+static int
+get_seals(int fd)
+{
+	return fcntl(fd, F_GET_SEALS);
+}
+
+static void
+judge_shmem(int fd, int seals, size_t size, bool adopt,
+	struct fd_verdict *verdict)
+{
+	if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		verdict->can_write = false;
+
+	if (!get_page_kind(fd, verdict)) {
+		refuse(verdict, SHMGUARD_REASON_UNMAPPABLE);
+		return;
+	}
+	if (verdict->hugetlb) {
+		/* A hole is as bad as a shorter file where no huge page is free to
+		 * fill it, and seals do not keep a file from having holes. */
+		verdict->reason = SHMGUARD_REASON_HUGETLB;
+		return;
+	}
+
+	verdict->reason = SHMGUARD_REASON_SEALED;
+	if (!(seals & F_SEAL_SHRINK)) {
+		verdict->reason = seals & F_SEAL_SEAL ?
+			SHMGUARD_REASON_UNSEALABLE : SHMGUARD_REASON_SEALABLE;
+		/* Refused for descriptors opened read-only. */
+		if (!adopt || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+			return;
+		verdict->reason = SHMGUARD_REASON_ADOPTED;
+	}
+
+	/* The other way round the file could shrink between the two. */
+	struct stat file;
+	if (fstat(fd, &file) < 0 || (uint64_t)file.st_size < size) {
+		verdict->reason = SHMGUARD_REASON_SHORT;
+		return;
+	}
+	verdict->sealed = true;
+}
+
+#else
+
+static int
+get_seals(int fd)
+{
+	(void)fd;
+	return -1;
+}
+
+static void
+judge_shmem(int fd, int seals, size_t size, bool adopt,
+	struct fd_verdict *verdict)
+{
+	(void)seals;
+	(void)size;
+	(void)adopt;
+	judge_other(fd, verdict);
+}
+
+#endif
+
+struct fd_verdict
+seal_check(int fd, size_t size, bool adopt)
+{
+	struct fd_verdict verdict = {
+		.block_size = (size_t)sysconf(_SC_PAGESIZE),
+	};
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0) {
+		refuse(&verdict, SHMGUARD_REASON_BAD_FD);
+		/* A security module can keep an open descriptor from us. */
+		verdict.may_block = errno != EBADF;
+		return verdict;
+	}
+	int access = flags & O_ACCMODE;
+	bool can_read = access == O_RDONLY || access == O_RDWR;
+	verdict.can_write = access == O_RDWR;
+
+	/* Answers at once for every file, and only shmem and hugetlbfs have
+	 * seals: after this nothing that is asked of such a file can block. */
+	int seals = get_seals(fd);
+	if (seals >= 0)
+		judge_shmem(fd, seals, size, adopt && can_read, &verdict);
+	else
+		judge_other(fd, &verdict);
+
+	if (flags & O_PATH)
+		refuse(&verdict, SHMGUARD_REASON_PATH_ONLY);
+	else if (!can_read)
+		refuse(&verdict, SHMGUARD_REASON_WRITE_ONLY);
+	return verdict;
+}
