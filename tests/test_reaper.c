@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#include "reaper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define HAVE_TSAN
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAVE_TSAN
+#elif __has_feature(address_sanitizer)
+#define HAVE_ASAN
+#endif
+#endif
+
+/* Long enough that a thread which does not come in this time is blocked. */
+#define PATIENCE_SECONDS 20
+
+static void
+must_wait(sem_t *semaphore)
+{
+	struct timespec deadline;
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += PATIENCE_SECONDS;
+	while (sem_timedwait(semaphore, &deadline) != 0) {
+		if (errno != EINTR)
+			ck_abort_msg("nobody came: %s", strerror(errno));
+	}
+}
+
+static void
+must_become(atomic_int *value, int expected)
+{
+	for (int i = 0; i < PATIENCE_SECONDS * 100; i++) {
+		if (atomic_load(value) == expected)
+			return;
+		usleep(10 * 1000);
+	}
+	ck_assert_int_eq(atomic_load(value), expected);
+}
+
+static int
+count_reaper_threads(void)
+{
+	int count = 0;
+	DIR *dir = opendir("/proc/self/task");
+	ck_assert_ptr_nonnull(dir);
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+		char path[300], name[32] = "";
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			entry->d_name);
+		FILE *file = fopen(path, "re");
+		if (file == NULL)
+			continue;
+		if (fgets(name, sizeof(name), file) != NULL &&
+				strcmp(name, "shmguard-reaper\n") == 0)
+			count++;
+		fclose(file);
+	}
+	closedir(dir);
+	return count;
+}
+
+/* The kernel lists a thread for a moment after it was joined. */
+static void
+must_have_reaper_threads(int expected)
+{
+	for (int i = 0; i < PATIENCE_SECONDS * 100; i++) {
+		if (count_reaper_threads() == expected)
+			return;
+		usleep(10 * 1000);
+	}
+	ck_assert_int_eq(count_reaper_threads(), expected);
+}
+
+/* ---- Jobs ---- */
+
+static atomic_int jobs_done, jobs_done_here;
+static pthread_t test_thread;
+
+static void
+count_job(struct reaper_job *job)
+{
+	if (pthread_equal(pthread_self(), test_thread))
+		atomic_fetch_add(&jobs_done_here, 1);
+	atomic_fetch_add(&jobs_done, 1);
+	free(job);
+}
+
+/* Also for forked children, which may find libcheck's own lock held. */
+static void
+submit(void (*run)(struct reaper_job *job))
+{
+	struct reaper_job *job = malloc(sizeof(*job));
+	if (job == NULL)
+		abort();
+	job->run = run;
+	reaper_submit(job);
+}
+
+static sem_t gate, gate_reached;
+
+static void
+wait_at_gate(struct reaper_job *job)
+{
+	sem_post(&gate_reached);
+	while (sem_wait(&gate) != 0)
+		;
+	count_job(job);
+}
+
+/* The reaper's thread then stands in a job until the gate is posted. */
+static void
+occupy_reaper(void)
+{
+	sem_init(&gate, 0, 0);
+	sem_init(&gate_reached, 0, 0);
+	test_thread = pthread_self();
+	submit(wait_at_gate);
+	must_wait(&gate_reached);
+}
+
+static void
+set_up(void)
+{
+	test_thread = pthread_self();
+	reaper_ref();
+}
+
+TEST(I11_jobs_run_on_another_thread)
+{
+	set_up();
+	occupy_reaper();
+	ck_assert_int_eq(atomic_load(&jobs_done), 0);
+	sem_post(&gate);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 1);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
+}
+
+TEST(reference_alone_makes_no_thread)
+{
+	reaper_ref();
+	ck_assert_int_eq(count_reaper_threads(), 0);
+	reaper_unref();
+}
+
+static int order[100], ordered;
+
+struct numbered_job {
+	struct reaper_job job;
+	int number;
+};
+
+static void
+note_number(struct reaper_job *job)
+{
+	order[ordered++] = ((struct numbered_job *)job)->number;
+	free(job);
+}
+
+TEST(jobs_run_in_order)
+{
+	set_up();
+	occupy_reaper();
+	for (int i = 0; i < 100; i++) {
+		struct numbered_job *numbered = malloc(sizeof(*numbered));
+		*numbered = (struct numbered_job){{.run = note_number}, i};
+		reaper_submit(&numbered->job);
+	}
+	sem_post(&gate);
+	reaper_unref();
+	ck_assert_int_eq(ordered, 100);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(order[i], i);
+}
+
+TEST(I11_last_unref_waits_for_all_jobs)
+{
+	set_up();
+	occupy_reaper();
+	for (int i = 0; i < 1000; i++)
+		submit(count_job);
+	sem_post(&gate);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 1001);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
+	must_have_reaper_threads(0);
+}
+
+TEST(other_unrefs_do_not_wait)
+{
+	set_up();
+	reaper_ref();
+	occupy_reaper();
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 0);
+	sem_post(&gate);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 1);
+}
+
+TEST(I11_can_be_used_again_and_again)
+{
+	test_thread = pthread_self();
+	for (int i = 0; i < 50; i++) {
+		reaper_ref();
+		submit(count_job);
+		reaper_unref();
+		ck_assert_int_eq(atomic_load(&jobs_done), i + 1);
+	}
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
+	must_have_reaper_threads(0);
+}
+
+TEST(I11_queue_is_bounded)
+{
+	set_up();
+	occupy_reaper();
+	for (int i = 0; i < REAPER_QUEUE_MAX; i++)
+		submit(count_job);
+	ck_assert_int_eq(atomic_load(&jobs_done), 0);
+	submit(count_job);
+	submit(count_job);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 2);
+
+	/* There is room again when the queue was worked off. */
+	sem_post(&gate);
+	must_become(&jobs_done, REAPER_QUEUE_MAX + 3);
+	submit(count_job);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), REAPER_QUEUE_MAX + 4);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 2);
+}
+
+/* ---- Threads ---- */
+
+static int
+refuse_thread(pthread_t *thread, const pthread_attr_t *attr,
+	void *(*func)(void *), void *data)
+{
+	(void)thread, (void)attr, (void)func, (void)data;
+	return EAGAIN;
+}
+
+TEST(jobs_run_here_when_no_thread_can_be_made)
+{
+	const struct reaper_syscalls no_threads = {refuse_thread, close};
+	set_up();
+	reaper_syscalls = &no_threads;
+	submit(count_job);
+	submit(count_job);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 2);
+
+	reaper_syscalls = &real_reaper_syscalls;
+	submit(count_job);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 3);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 2);
+}
+
+static struct {
+	sigset_t blocked;
+	int policy;
+	int threads;
+} seen;
+
+static void
+look_around(struct reaper_job *job)
+{
+	pthread_sigmask(SIG_SETMASK, NULL, &seen.blocked);
+	seen.policy = sched_getscheduler(0);
+	seen.threads = count_reaper_threads();
+	free(job);
+}
+
+TEST(I4_signals_are_left_to_other_threads)
+{
+	sigset_t before, after;
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	set_up();
+	submit(look_around);
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	reaper_unref();
+	for (int i = 1; i < 32; i++) {
+		ck_assert_int_eq(sigismember(&after, i), sigismember(&before, i));
+		if (i != SIGKILL && i != SIGSTOP)
+			ck_assert_int_eq(sigismember(&seen.blocked, i), 1);
+	}
+	ck_assert_int_eq(seen.threads, 1);
+}
+
+TEST(I11_realtime_priority_is_not_inherited)
+{
+	const struct sched_param rt = {sched_get_priority_min(SCHED_RR)};
+	const struct sched_param normal = {0};
+	if (sched_setscheduler(0, SCHED_RR, &rt) != 0)
+		SKIP("no realtime priority: %s", strerror(errno));
+	set_up();
+	submit(look_around);
+	sched_setscheduler(0, SCHED_OTHER, &normal);
+	reaper_unref();
+	ck_assert_int_eq(seen.policy, SCHED_OTHER);
+}
+
+#define SUBMITTERS 8
+#define JOBS_EACH 2000
+
+static void *
+submit_many(void *keep_reference)
+{
+	if (keep_reference)
+		reaper_ref();
+	for (int i = 0; i < JOBS_EACH; i++) {
+		if (!keep_reference)
+			reaper_ref();
+		submit(count_job);
+		if (!keep_reference)
+			reaper_unref();
+	}
+	if (keep_reference)
+		reaper_unref();
+	return NULL;
+}
+
+static void
+submit_from_many_threads(void *keep_reference)
+{
+	pthread_t threads[SUBMITTERS];
+	for (int i = 0; i < SUBMITTERS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, submit_many,
+			keep_reference), 0);
+	for (int i = 0; i < SUBMITTERS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(atomic_load(&jobs_done), SUBMITTERS * JOBS_EACH);
+	must_have_reaper_threads(0);
+}
+
+TEST(I11_many_threads_submit)
+{
+	submit_from_many_threads(&gate);
+}
+
+/* The last reference is dropped and taken again all the time. */
+TEST(I11_many_threads_start_and_stop_the_reaper)
+{
+	submit_from_many_threads(NULL);
+}
+
+/* ---- Descriptors whose close blocks ---- */
+
+static atomic_int closes_begun, closes_done;
+
+static int
+stuck_close(int fd)
+{
+	atomic_fetch_add(&closes_begun, 1);
+	while (sem_wait(&gate) != 0)
+		;
+	int result = close(fd);
+	atomic_fetch_add(&closes_done, 1);
+	return result;
+}
+
+static void
+make_closes_hang(void)
+{
+	static const struct reaper_syscalls stuck = {pthread_create, stuck_close};
+	sem_init(&gate, 0, 0);
+	reaper_syscalls = &stuck;
+}
+
+static int
+must_dup(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+TEST(F17_descriptor_is_closed)
+{
+	int fd = must_dup();
+	reaper_close_blocking(fd);
+	for (int i = 0; i < PATIENCE_SECONDS * 100 && is_open(fd); i++)
+		usleep(10 * 1000);
+	ck_assert(!is_open(fd));
+}
+
+TEST(F17_close_that_hangs_holds_nobody)
+{
+	make_closes_hang();
+	reaper_ref();
+	test_thread = pthread_self();
+	reaper_close_blocking(must_dup());
+	must_become(&closes_begun, 1);
+
+	submit(count_job);
+	must_become(&jobs_done, 1);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&closes_done), 0);
+
+	sem_post(&gate);
+	must_become(&closes_done, 1);
+	must_have_reaper_threads(0);
+}
+
+TEST(F17_closes_that_hang_are_bounded)
+{
+	enum { FDS = 3 * REAPER_CLOSERS_MAX };
+	int fds[FDS];
+	make_closes_hang();
+	for (int i = 0; i < FDS; i++) {
+		fds[i] = must_dup();
+		reaper_close_blocking(fds[i]);
+	}
+	must_become(&closes_begun, REAPER_CLOSERS_MAX);
+	ck_assert_int_eq(count_reaper_threads(), REAPER_CLOSERS_MAX);
+	for (int i = 0; i < FDS; i++)
+		ck_assert(is_open(fds[i]));
+
+	/* One answers: another takes its place. */
+	sem_post(&gate);
+	must_become(&closes_begun, REAPER_CLOSERS_MAX + 1);
+	ck_assert_int_eq(count_reaper_threads(), REAPER_CLOSERS_MAX);
+
+	for (int i = 1; i < FDS; i++)
+		sem_post(&gate);
+	must_become(&closes_done, FDS);
+	for (int i = 0; i < FDS; i++)
+		ck_assert(!is_open(fds[i]));
+	must_have_reaper_threads(0);
+
+	/* And there are threads for new ones. */
+	reaper_close_blocking(must_dup());
+	must_become(&closes_begun, FDS + 1);
+	sem_post(&gate);
+	must_become(&closes_done, FDS + 1);
+	must_have_reaper_threads(0);
+}
+
+TEST(F17_descriptor_waits_when_no_thread_can_be_made)
+{
+	const struct reaper_syscalls no_threads = {refuse_thread, close};
+	int first = must_dup(), second = must_dup();
+	reaper_syscalls = &no_threads;
+	reaper_close_blocking(first);
+	ck_assert(is_open(first));
+
+	make_closes_hang();
+	reaper_close_blocking(second);
+	sem_post(&gate);
+	sem_post(&gate);
+	must_become(&closes_done, 2);
+	ck_assert(!is_open(first));
+	ck_assert(!is_open(second));
+	must_have_reaper_threads(0);
+}
+
+TEST(F17_many_threads_close)
+{
+	enum { FDS = 200 };
+	static const struct reaper_syscalls slow = {pthread_create, stuck_close};
+	sem_init(&gate, 0, FDS);
+	reaper_syscalls = &slow;
+	for (int i = 0; i < FDS; i++)
+		reaper_close_blocking(must_dup());
+	must_become(&closes_done, FDS);
+	must_have_reaper_threads(0);
+}
+
+/* ---- Fork ---- */
+
+/* TSan does not allow threads in the child of a process with threads. */
+#ifndef HAVE_TSAN
+
+static void
+child_uses_reaper(void)
+{
+	atomic_store(&jobs_done, 0);
+	reaper_ref();
+	submit(count_job);
+	reaper_unref();
+	reaper_unref(); /* the parent's reference */
+	_exit(atomic_load(&jobs_done) == 1 ? 0 : 1);
+}
+
+static void
+must_exit_cleanly(pid_t child)
+{
+	int status;
+	ck_assert_int_gt(child, 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+
+TEST(forked_child_has_a_reaper_of_its_own)
+{
+	set_up();
+	occupy_reaper();
+	submit(count_job);
+	pid_t child = fork();
+	if (child == 0)
+		child_uses_reaper();
+	must_exit_cleanly(child);
+
+	ck_assert_int_eq(atomic_load(&jobs_done), 0);
+	sem_post(&gate);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 2);
+}
+
+TEST(forked_child_can_close)
+{
+	make_closes_hang();
+	for (int i = 0; i < REAPER_CLOSERS_MAX + 1; i++)
+		reaper_close_blocking(must_dup());
+	must_become(&closes_begun, REAPER_CLOSERS_MAX);
+
+	int fd = must_dup();
+	pid_t child = fork();
+	if (child == 0) {
+		reaper_syscalls = &real_reaper_syscalls;
+		reaper_close_blocking(fd);
+		for (int i = 0; i < PATIENCE_SECONDS * 100 && is_open(fd); i++)
+			usleep(10 * 1000);
+		_exit(is_open(fd) ? 1 : 0);
+	}
+	must_exit_cleanly(child);
+	close(fd);
+
+	for (int i = 0; i < REAPER_CLOSERS_MAX + 1; i++)
+		sem_post(&gate);
+	must_become(&closes_done, REAPER_CLOSERS_MAX + 1);
+	must_have_reaper_threads(0);
+}
+
+/* A child made by ASan's runtime can find its allocator locked. */
+#ifndef HAVE_ASAN
+
+static atomic_bool hammering;
+
+static void *
+hammer(void *unused)
+{
+	while (atomic_load(&hammering))
+		submit(count_job);
+	return unused;
+}
+
+/* Some of the children are made while another thread holds the lock. */
+TEST(fork_at_any_moment)
+{
+	pthread_t threads[2];
+	set_up();
+	atomic_store(&hammering, true);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer,
+			NULL), 0);
+	for (int i = 0; i < 300; i++) {
+		pid_t child = fork();
+		if (child == 0)
+			child_uses_reaper();
+		must_exit_cleanly(child);
+	}
+	atomic_store(&hammering, false);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	reaper_unref();
+}
+
+#endif
+#endif
