@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIRTUAL_KEYBOARD_H
+#define VIRTUAL_KEYBOARD_H
+
+#include <stdbool.h>
+#include <wayland-server-core.h>
+
+/*
+ * virtual-keyboard-unstable-v1 with keymaps read through <shmguard/map.h>.
+ *
+ * A keymap is one more client's file that the compositor looks into. wlroots'
+ * own implementation maps it unguarded, and a truncated one ends the session.
+ *
+ * Adds the global, which lives as long as the display. `new_keyboard` is
+ * notified with a struct wlr_input_device of type keyboard, like a backend's
+ * new_input, and must live as long. False: out of memory.
+ */
+bool virtual_keyboard_global_create(struct wl_display *display,
+	struct wl_listener *new_keyboard);
+
+#endif
