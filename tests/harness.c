@@ -15,6 +15,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAVE_ASAN
@@ -195,6 +198,27 @@ before_body(void)
 int __lsan_do_recoverable_leak_check(void);
 #endif
 
+/* Asks whoever watches the heap; the report goes to stderr. */
+static bool
+heap_is_clean(void)
+{
+#ifdef HAVE_ASAN
+	if (__lsan_do_recoverable_leak_check() != 0)
+		return false;
+#endif
+#ifdef VALGRIND_DO_LEAK_CHECK
+	unsigned long leaked = 0, dubious = 0, reachable = 0, suppressed = 0;
+	VALGRIND_DO_LEAK_CHECK;
+	VALGRIND_COUNT_LEAKS(leaked, dubious, reachable, suppressed);
+	if (leaked != 0)
+		return false;
+	(void)dubious;
+	(void)reachable;
+	(void)suppressed;
+#endif
+	return true;
+}
+
 /* Runs in the child, after the body returned. */
 static void
 after_body(void)
@@ -221,14 +245,13 @@ after_body(void)
 	/* Before LeakSanitizer, which makes one of its own. */
 	if (waitpid(-1, NULL, WNOHANG) != -1)
 		fprintf(out, "a child process was not waited for; ");
-#ifdef HAVE_ASAN
-	if (__lsan_do_recoverable_leak_check() != 0)
-		fprintf(out, "LeakSanitizer found leaks; ");
-#endif
+	if (!heap_is_clean())
+		fprintf(out, "leaks were found, see stderr; ");
 	fclose(out);
 
-	if (message[0] != '\0')
-		ck_abort_msg("after the test: %s", message);
+	size_t length = strlen(message);
+	if (length > 2)
+		ck_abort_msg("after the test: %.*s", (int)length - 2, message);
 }
 
 /* `result` may be NULL: libcheck did not run the test. */
