@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "attack.h"
+
+#include "fuse_file.h"
+#include "pool.h"
+#include "window.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Files that a process of the client's serves. Whoever asks for more than that
+ * process cares to answer waits, in the kernel, beyond the reach of signals.
+ */
+
+#define PRESENTED 3
+
+/* Kept up until the compositor has been judged. */
+static struct fuse_file *server;
+static int server_file = -1;
+
+static bool
+serve(struct client *client, enum fuse_file_mode mode)
+{
+	server = fuse_file_start(PICTURE_BYTES, mode);
+	if (server == NULL) {
+		client_skip(client, "no FUSE: %s", strerror(errno));
+		return false;
+	}
+	server_file = fuse_file_open(server, O_RDWR);
+	if (server_file < 0)
+		fail("file on FUSE");
+	return true;
+}
+
+static void
+stop_serving(void)
+{
+	fuse_file_stop(server);
+	server = NULL;
+	if (server_file >= 0)
+		close(server_file);
+	server_file = -1;
+}
+
+static void
+fuse_silent(struct client *client, unsigned int number)
+{
+	bool from_the_start = number == 0;
+	client_label(client, from_the_start ? "silent from the start" :
+		"silent once the pool is made");
+	if (!serve(client, from_the_start ? FUSE_FILE_SILENT : FUSE_FILE_NORMAL))
+		return;
+
+	struct wl_shm_pool *pool =
+		pool_create_unclosed(client, server_file, PICTURE_BYTES);
+	if (!from_the_start) {
+		client_sync(client);
+		if (fuse_file_set_mode(server, FUSE_FILE_SILENT) < 0)
+			fail("FUSE server");
+	}
+	window_present(client, pool_buffer(pool, &picture), PRESENTED);
+}
+
+/* No truncate anywhere: the file shrinks by an answer that is too short. */
+static void
+fuse_short(struct client *client, unsigned int number)
+{
+	(void)number;
+	if (!serve(client, FUSE_FILE_SHORT))
+		return;
+	struct wl_buffer *buffer = buffer_create(client, server_file, &picture);
+	window_present(client, buffer, PRESENTED);
+}
+
+const struct attack fuse_attacks[] = {
+	{
+		.name = "fuse-silent",
+		.about = "makes a pool of a file whose FUSE server never answers",
+		.expected = "does not wait for it; refuses it with invalid_fd",
+		.rule = "F17; I10",
+		.accepted = OUTCOME_TOLD,
+		.cases = 2,
+		.run = fuse_silent,
+		.finish = stop_serving,
+	},
+	{
+		.name = "fuse-short",
+		.about = "makes a pool of a file that shrinks when it is read",
+		.expected = "refuses the pool, or posts invalid_fd when read",
+		.rule = "wl_shm error invalid_fd; I7",
+		.accepted = OUTCOME_TOLD,
+		.run = fuse_short,
+		.finish = stop_serving,
+	},
+	{0},
+};

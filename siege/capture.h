@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SIEGE_CAPTURE_H
+#define SIEGE_CAPTURE_H
+
+/*
+ * Screen capture with wlr-screencopy: here the compositor writes to the
+ * client's memory. The client must have screencopy and an output.
+ */
+
+#include "client.h"
+
+#include <stddef.h>
+
+bool capture_is_offered(const struct client *client);
+
+/* Asks for a frame and learns what buffer it wants (client->capture). */
+bool capture_begin(struct client *client);
+
+/* The size of that buffer. */
+size_t capture_bytes(const struct client *client);
+
+/* A buffer as it wants, `claimed` bytes of `fd`. */
+struct wl_buffer *capture_buffer(struct client *client, int fd);
+
+/* Lets the compositor write to the buffer. */
+void capture_request(struct client *client, struct wl_buffer *buffer);
+
+/* As capture_request, and waits until it says how that went. Returns
+ * whether it says that the buffer is filled. */
+bool capture_copy(struct client *client, struct wl_buffer *buffer);
+
+/* Captures the output into a good buffer and counts the pixels of one colour,
+ * alpha ignored and red equal to blue so that their order does not matter.
+ * Returns -1 if it could not. */
+int capture_count(struct client *client, uint32_t pixel);
+
+#endif

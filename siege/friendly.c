@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "attack.h"
+
+#include "capture.h"
+#include "pool.h"
+#include "window.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Clients that are unusual and in the right. Where the compositor lets us look
+ * at the screen, their pixels have to be there.
+ */
+
+/* Red and blue are equal, see capture_count(). Half the window is enough: it
+ * may lie partly off the screen or under something. */
+#define FRIENDLY_PIXEL 0xffa957a9
+#define ENOUGH (PICTURE_WIDTH * PICTURE_HEIGHT / 2)
+
+static void
+show(struct client *client, struct wl_buffer *buffer)
+{
+	if (!window_present(client, buffer, 3)
+			|| !capture_is_offered(client))
+		return;
+	int seen = capture_count(client, FRIENDLY_PIXEL);
+	if (seen >= 0 && seen < ENOUGH)
+		client_wrong(client, "%d of %d pixels are on the screen", seen,
+			PICTURE_WIDTH * PICTURE_HEIGHT);
+}
+
+static void
+read_only(struct client *client, unsigned int number)
+{
+	(void)number;
+	int fd = file_create(PICTURE_BYTES, 0, FRIENDLY_PIXEL);
+	int read_only = file_reopen(fd, O_RDONLY);
+	show(client, buffer_create(client, read_only, &picture));
+	close(read_only);
+	close(fd);
+}
+
+/* Every subset of the five seals that concern a size or its contents. */
+static void
+any_seals(struct client *client, unsigned int number)
+{
+	static const struct {
+		int seal;
+		const char *name;
+	} known[] = {
+		{F_SEAL_SHRINK, "shrink"},
+		{F_SEAL_GROW, "grow"},
+		{F_SEAL_WRITE, "write"},
+		{F_SEAL_FUTURE_WRITE, "future-write"},
+		{F_SEAL_SEAL, "seal"},
+	};
+	int seals = 0;
+	char label[64] = "";
+	for (unsigned int i = 0; i < ARRAY_LENGTH(known); i++) {
+		if ((number & (1u << i)) == 0)
+			continue;
+		seals |= known[i].seal;
+		strcat(strcat(label, i > 0 ? " " : ""), known[i].name);
+	}
+	client_label(client, "seals:%s", label);
+
+	int fd = file_create(PICTURE_BYTES, MFD_ALLOW_SEALING, FRIENDLY_PIXEL);
+	file_seal(fd, seals);
+	show(client, buffer_create(client, fd, &picture));
+	close(fd);
+}
+
+/* The pool grows while the compositor shows a buffer of it, and the next buffer
+ * lies in the new part. */
+static void
+resize_in_use(struct client *client, unsigned int number)
+{
+	(void)number;
+	struct claim second = picture;
+	second.offset = PICTURE_BYTES;
+
+	int fd = file_create(PICTURE_BYTES, 0, 0);
+	struct wl_shm_pool *pool = pool_create(client, fd, PICTURE_BYTES);
+	window_present(client, pool_buffer(pool, &picture), 1);
+	file_resize(fd, 2 * PICTURE_BYTES);
+	file_paint(fd, PICTURE_BYTES, PICTURE_BYTES, FRIENDLY_PIXEL);
+	wl_shm_pool_resize(pool, 2 * PICTURE_BYTES);
+	show(client, pool_buffer(pool, &second));
+	close(fd);
+}
+
+/* Rows that do not follow on one another, a picture that does not start on a
+ * page, and a last row without padding. */
+static void
+odd_layout(struct client *client, unsigned int number)
+{
+	static const struct {
+		const char *label;
+		int32_t offset, stride;
+	} cases[] = {
+		{"padded rows", 0, PICTURE_STRIDE + 64},
+		{"padding of 4 bytes", 4, PICTURE_STRIDE + 4},
+		{"odd offset, page-aligned rows", 4096 - 4, 4096},
+		{"far into the pool", 1 << 20, PICTURE_STRIDE},
+	};
+	struct claim claim = picture;
+	claim.offset = cases[number].offset;
+	claim.stride = cases[number].stride;
+	client_label(client, "%s", cases[number].label);
+
+	size_t size = (size_t)claim.offset
+		+ (size_t)claim.stride * (size_t)claim.height;
+	int fd = file_create(size, 0, FRIENDLY_PIXEL);
+	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)size);
+	show(client, pool_buffer(pool, &claim));
+	close(fd);
+}
+
+static void
+file_on_disk(struct client *client, unsigned int number)
+{
+	static const char *const directories[] = {"/var/tmp", "/dev/shm"};
+	client_label(client, "%s", directories[number]);
+
+	char path[64];
+	snprintf(path, sizeof(path), "%s/siege-XXXXXX", directories[number]);
+	int fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0) {
+		client_skip(client, "%s: %m", directories[number]);
+		return;
+	}
+	unlink(path);
+	file_paint(fd, 0, PICTURE_BYTES, FRIENDLY_PIXEL);
+	show(client, buffer_create(client, fd, &picture));
+	close(fd);
+}
+
+/* Only the wl_buffer is left when it is first read. */
+static void
+buffer_alone(struct client *client, unsigned int number)
+{
+	(void)number;
+	int fd = file_create(PICTURE_BYTES, 0, FRIENDLY_PIXEL);
+	struct wl_buffer *buffer = buffer_create(client, fd, &picture);
+	client_sync(client);
+	close(fd);
+	show(client, buffer);
+}
+
+const struct attack friendly_clients[] = {
+	{
+		.name = "friendly-read-only",
+		.about = "shows a file through a read-only descriptor",
+		.expected = "shows it: a compositor only reads",
+		.rule = "F22",
+		.accepted = OUTCOME_SERVED,
+		.run = read_only,
+	},
+	{
+		.name = "friendly-seals",
+		.about = "shows files with every combination of seals",
+		.expected = "shows them, write-sealed ones too",
+		.rule = "F22",
+		.accepted = OUTCOME_SERVED,
+		.cases = 32,
+		.run = any_seals,
+	},
+	{
+		.name = "friendly-resize",
+		.about = "grows a pool that is on the screen and uses the new part",
+		.expected = "resizes at once and shows it",
+		.rule = "wl_shm_pool.resize; F6",
+		.accepted = OUTCOME_SERVED,
+		.run = resize_in_use,
+	},
+	{
+		.name = "friendly-odd-layout",
+		.about = "shows pictures at odd offsets with padded rows",
+		.expected = "shows them",
+		.rule = "wl_shm_pool.create_buffer; F10, F23",
+		.accepted = OUTCOME_SERVED,
+		.cases = 4,
+		.run = odd_layout,
+	},
+	{
+		.name = "friendly-file-on-disk",
+		.about = "shows ordinary files, which cannot be sealed",
+		.expected = "shows them",
+		.rule = "wl_shm.create_pool takes any file that can be mapped",
+		.accepted = OUTCOME_SERVED,
+		.cases = 2,
+		.run = file_on_disk,
+	},
+	{
+		.name = "friendly-buffer-alone",
+		.about = "shows a buffer whose pool and descriptor are gone",
+		.expected = "shows it",
+		.rule = "wl_shm_pool.destroy",
+		.accepted = OUTCOME_SERVED,
+		.run = buffer_alone,
+	},
+	{0},
+};

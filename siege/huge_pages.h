@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SIEGE_HUGE_PAGES_H
+#define SIEGE_HUGE_PAGES_H
+
+#include <stddef.h>
+
+/* A sealed file of one huge page, and whatever is needed to leave the machine
+ * without a free one. The number of huge pages is the whole machine's: it is
+ * raised for a moment and put back. */
+struct huge_pages {
+	int fd;
+	int thief; /* holds the pages that were free */
+	size_t size;
+	long added;
+};
+
+/* Returns NULL, or why there can be no such file. */
+const char *huge_pages_acquire(struct huge_pages *pages);
+
+/* Makes the page a hole that cannot be filled again. Returns NULL or why not;
+ * huge_pages_release() is due either way. */
+const char *huge_pages_punch(struct huge_pages *pages);
+
+void huge_pages_release(struct huge_pages *pages);
+
+#endif

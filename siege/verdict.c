@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "attack.h"
+
+#include "pool.h"
+#include "window.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+const char *
+outcome_word(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_SERVED:
+		return "served";
+	case OUTCOME_TOLD:
+		return "told";
+	case OUTCOME_DISCONNECTED:
+		return "disconnected";
+	case OUTCOME_WRONG:
+		return "wrong";
+	case OUTCOME_HUNG:
+		return "hung";
+	case OUTCOME_DIED:
+		return "died";
+	case OUTCOME_SKIPPED:
+		return "skipped";
+	}
+	return "unknown";
+}
+
+/* Somebody else comes along and wants a buffer, nothing more. */
+static enum outcome
+judge_compositor(int patience, char *text, size_t size)
+{
+	struct client bystander;
+	enum outcome outcome = OUTCOME_DIED;
+	snprintf(text, size, "the compositor is gone");
+
+	if (client_connect(&bystander, patience)) {
+		int fd = file_create(PICTURE_BYTES, MFD_ALLOW_SEALING, 0);
+		file_seal(fd, F_SEAL_SHRINK);
+		buffer_create(&bystander, fd, &picture);
+		close(fd);
+		if (client_sync(&bystander))
+			outcome = OUTCOME_SERVED;
+	}
+	if (bystander.stalled) {
+		outcome = OUTCOME_HUNG;
+		snprintf(text, size, "nobody is answered for %d s",
+			patience / 1000);
+	} else if (client_was_told(&bystander, text, size)) {
+		outcome = OUTCOME_WRONG;
+	}
+	client_disconnect(&bystander);
+	return outcome;
+}
+
+enum outcome
+judge_client(struct client *client, char *text, size_t size)
+{
+	if (client->skipped[0] != '\0') {
+		snprintf(text, size, "%s", client->skipped);
+		return OUTCOME_SKIPPED;
+	}
+
+	/* Whatever the attack did, the first buffer is still a good one. */
+	if (client_sync(client))
+		window_present(client, client->window.buffer, 1);
+	enum outcome outcome = judge_compositor(client->patience, text, size);
+	if (outcome != OUTCOME_SERVED)
+		return outcome;
+
+	if (client_was_told(client, text, size))
+		return OUTCOME_TOLD;
+	if (client->stalled) {
+		snprintf(text, size, "others are served, this client is not");
+		return OUTCOME_WRONG;
+	}
+	if (!client_is_alive(client)) {
+		snprintf(text, size, "the connection was closed without a word");
+		return OUTCOME_DISCONNECTED;
+	}
+	snprintf(text, size, "%s", client->wrong);
+	return client->wrong[0] != '\0' ? OUTCOME_WRONG : OUTCOME_SERVED;
+}
