@@ -174,7 +174,7 @@ TEST(pool_that_is_a_pipe)
 
 TEST(pool_that_is_a_path)
 {
-	expect_refusal(open("/proc/self/exe", O_PATH | O_CLOEXEC),
+	expect_refusal(open("/proc/self/stat", O_PATH | O_CLOEXEC),
 		SHMGUARD_REASON_PATH_ONLY);
 }
 
