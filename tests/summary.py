@@ -19,6 +19,7 @@ RESULT = re.compile(
     r'(?P<not>not )?ok\b\s*\d*\s*(?:- )?(?P<name>[^#]*?)\s*'
     r'(?:#\s*(?P<skip>SKIP)\S*\s*(?P<reason>.*))?$', re.IGNORECASE)
 STDERR_LINES = 100
+NOT_ITS_OWN = '(test program exited with status code'
 
 
 class Program:
@@ -28,7 +29,8 @@ class Program:
         suites, _, name = record['name'].rpartition(' / ')
         self.suite = suites.rpartition(':')[2].partition('+')[0]
         self.where = f'{config}: {name}'
-        self.stderr = record.get('stderr', '')
+        self.stderr = [line for line in record.get('stderr', '').splitlines()
+            if line and not line.startswith(NOT_ITS_OWN)]
         self.passed = 0
         self.skipped = []  # (test, reason)
         self.failed = []  # (test, message)
@@ -101,10 +103,9 @@ def print_failures(program):
         print(f'\nFAILED {program.where}: {test}')
         for line in message:
             print(f'    {line}')
-    lines = program.stderr.splitlines()[-STDERR_LINES:]
-    if lines:
+    if program.stderr:
         print(f'\n{program.where} wrote to stderr:')
-        for line in lines:
+        for line in program.stderr[-STDERR_LINES:]:
             print(f'    {line}')
 
 
