@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FAKE_KERNEL_H
+#define FAKE_KERNEL_H
+
+/*
+ * Kernels that are not this one, in the place of the calls that client mappings
+ * are made of. A test sets one up before anything else asks for mappings.
+ */
+
+#include <stdbool.h>
+
+struct fake_kernel {
+	/* Private mappings with the no-SIGBUS flag show zeros past the end that
+	 * the file has when they are made or grow. */
+	bool has_nosigbus;
+	/* ... but new ones are refused from now on. */
+	bool refuses_nosigbus;
+	/* Mappings of writable files cannot be shared for reading if the file is
+	 * write-sealed (Linux before 6.7). */
+	bool refuses_sealed_sharing;
+	/* Nothing can grow where it is; or new mappings have room behind them.
+	 * The default is whatever this kernel has. */
+	bool tight, roomy;
+	/* No MADV_POPULATE_READ (Linux before 5.14). */
+	bool cannot_tell;
+	/* Calls that succeed before one fails with ENOMEM; < 0: all do. Unmapping
+	 * always succeeds. */
+	int calls_before_failure;
+	/* That one call has failed. */
+	bool failed;
+};
+
+extern struct fake_kernel fake_kernel;
+
+/* Puts it in place: this kernel, until a field says otherwise. */
+void fake_kernel_use(void);
+
+#endif
