@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # TAP for shell scripts: each function named test_* is a test, run in a shell of
-# its own with -e. Arguments select tests by name (patterns), as in harness.c.
+# its own with -e. It may call skip. Arguments select tests by name (patterns),
+# as in harness.c.
+
+SKIPPED=77
+
+# skip REASON
+skip() {
+	echo "$1"
+	exit "$SKIPPED"
+}
 
 run_tests() {
 	local all=() name number=0 failures=0 output status
@@ -23,6 +32,8 @@ run_tests() {
 		status=$?
 		if [ "$status" -eq 0 ]; then
 			echo "ok $number ${name#test_}"
+		elif [ "$status" -eq "$SKIPPED" ]; then
+			echo "ok $number ${name#test_} # SKIP ${output##*$'\n'}"
 		else
 			echo "not ok $number ${name#test_}"
 			printf '# %s\n' "${output//$'\n'/$'\n# '}"

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Rules that every file of the tree follows. In the environment: SOURCE.
+# shellcheck source=tests/abi/tap.sh
+. "$(dirname "$0")/abi/tap.sh"
+cd "$SOURCE" || exit
+
+scripts() {
+	grep -lrE --exclude-dir='.git' --exclude-dir='build*' '^#!.*bash' .
+}
+
+sources() {
+	find include src tests examples siege -name '*.[ch]' 2>/dev/null
+}
+
+test_scripts_pass_shellcheck() {
+	command -v shellcheck >/dev/null || skip "shellcheck is not installed"
+	scripts | xargs shellcheck --external-sources --source-path=.
+}
+
+test_files_name_their_license() {
+	local without
+	without=$({ sources; scripts; find . -name meson.build; } |
+		while read -r file; do
+			head -n 3 "$file" | grep -q SPDX-License-Identifier ||
+				echo "$file"
+		done)
+	echo "$without"
+	[ -z "$without" ]
+}
+
+run_tests "$@"
