@@ -128,7 +128,7 @@ end_field(struct table_reader *reader)
 			return;
 		break;
 	case FIELD_TYPE:
-		reader->may_block = !whole || filesystem_type_may_block(token);
+		reader->may_block = filesystem_type_may_block(token);
 		break;
 	case FIELD_SOURCE:
 		reader->may_block |= is_loop_device(token);

@@ -34,8 +34,8 @@ struct quick_look {
 #ifdef __linux__
 
 /*
- * Not statx(3): where the kernel has no statx, the C library falls back to
- * fstatat(2), which a FUSE server can leave unanswered.
+ * Not statx(3): C libraries emulate it where the kernel has none, with calls that
+ * a FUSE server can leave unanswered.
  */
 static bool
 statx_cached(int fd, struct statx *file)
@@ -142,9 +142,9 @@ refuse(struct fd_verdict *verdict, enum shmguard_reason reason)
 /*
  * A descriptor that cannot be mapped is closed at once, and that can block as
  * well: devices may wait for their output to drain, block devices write back,
- * sockets linger. Closing the last descriptor of a detached mount unmounts it,
- * even if it was opened with O_PATH. Only files in our own mounts are known
- * not to; pipes, sockets and epoll are in no mount of ours.
+ * sockets linger. The last descriptor of a detached mount takes the file system
+ * down with it, even if it was opened with O_PATH. Only files in our own mounts
+ * are known not to block; pipes, sockets and epoll are in none of ours.
  */
 static bool
 close_may_block(const struct quick_look *look)
@@ -158,6 +158,7 @@ judge_other(int fd, struct fd_verdict *verdict)
 {
 	struct quick_look look;
 	if (!look_at(fd, &look)) {
+		/* An old kernel, or a sandbox. mmap refuses what is no file. */
 		verdict->reason = SHMGUARD_REASON_MAY_BLOCK;
 		verdict->may_block = true;
 	} else if (look.secret) {

@@ -21,7 +21,7 @@
 
 #include <stddef.h>
 
-#define FUSE_FILE_LIFETIME 120/* seconds */
+#define FUSE_FILE_LIFETIME 120 /* seconds */
 #define FUSE_FILE_DELAY 500    /* milliseconds, FUSE_FILE_SLOW */
 #define FUSE_FILE_BYTE 0x5f    /* what the file is full of */
 
