@@ -17,7 +17,7 @@
  *   does. So an id that is in our table is that very mount.
  * - A device number belongs to one superblock at a time, anonymous ones too,
  *   and FUSE and network file systems report their superblock's. So a client's
- *   own mount can share a number with ours only if it shows the same file system.
+ *   own mount shares a number with ours only if it shows the same file system.
  * - A FUSE subtype only ever follows "fuse." in the type, and types are
  *   compared as a whole.
  * - White space in names is written in octal (\040, \012), so that it neither
@@ -44,7 +44,8 @@ static const char *const local_types[] = {
 bool
 filesystem_type_may_block(const char *type)
 {
-	for (size_t i = 0; i < sizeof(local_types) / sizeof(local_types[0]); i++) {
+	size_t count = sizeof(local_types) / sizeof(local_types[0]);
+	for (size_t i = 0; i < count; i++) {
 		if (strcmp(type, local_types[i]) == 0)
 			return false;
 	}
@@ -85,7 +86,8 @@ is_number(const char *text, uint64_t wanted, char terminator)
 	char *end;
 	errno = 0;
 	unsigned long long value = strtoull(text, &end, 10);
-	return errno == 0 && end != text && *end == terminator && value == wanted;
+	return errno == 0 && value == wanted && end != text &&
+		*end == terminator;
 }
 
 static bool
@@ -98,7 +100,7 @@ is_device(const char *text, const struct mount_identity *wanted)
 
 /*
  * Behind a loop device is a file, and desktops let users mount files of theirs:
- * one on FUSE too. (A device-mapper volume on a loop device is not seen through.)
+ * one on FUSE too. (Device-mapper volumes on a loop device are not recognised.)
  */
 static bool
 is_loop_device(const char *source)
@@ -193,8 +195,8 @@ filesystem_table_may_block(int table_fd, const struct mount_identity *identity)
 bool
 filesystem_may_block(const struct mount_identity *identity)
 {
-	/* Printing the table takes no lock that a waiting file system holds, and
-	 * asks none of them anything. */
+	/* Printing the table takes no lock that a waiting file system holds,
+	 * and asks none of them anything. */
 	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true;

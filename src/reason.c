@@ -32,7 +32,7 @@ shmguard_reason_text(enum shmguard_reason reason)
 	case SHMGUARD_REASON_NOT_REGULAR:
 		return "not a regular file";
 	case SHMGUARD_REASON_SECRET:
-		return "memfd_secret file, which would use up our locked memory";
+		return "memfd_secret file: would use up our locked memory";
 	case SHMGUARD_REASON_POLICY:
 		return "not sealed against shrinking, which the policy demands";
 	case SHMGUARD_REASON_TOO_LARGE:

@@ -34,8 +34,8 @@ struct quick_look {
 #ifdef __linux__
 
 /*
- * Not statx(3): C libraries emulate it where the kernel has none, with calls that
- * a FUSE server can leave unanswered.
+ * Not statx(3): C libraries emulate it where the kernel has none, with calls
+ * that a FUSE server can leave unanswered.
  */
 static bool
 statx_cached(int fd, struct statx *file)
@@ -88,19 +88,6 @@ look_at(int fd, struct quick_look *look)
 	return true;
 }
 
-/* Tells huge pages, false where that fails. */
-static bool
-get_page_kind(int fd, struct fd_verdict *verdict)
-{
-	struct statfs filesystem;
-	if (fstatfs(fd, &filesystem) < 0)
-		return false;
-	verdict->hugetlb = (uint32_t)filesystem.f_type == HUGETLBFS_MAGIC;
-	if (verdict->hugetlb)
-		verdict->block_size = (size_t)filesystem.f_bsize;
-	return true;
-}
-
 #else
 
 /*
@@ -119,14 +106,6 @@ look_at(int fd, struct quick_look *look)
 		filesystem_type_may_block(filesystem.f_fstypename);
 	look->harmless_device = false;
 	look->secret = false;
-	return true;
-}
-
-static bool
-get_page_kind(int fd, struct fd_verdict *verdict)
-{
-	(void)fd;
-	(void)verdict;
 	return true;
 }
 
@@ -181,6 +160,24 @@ get_seals(int fd)
 	return fcntl(fd, F_GET_SEALS);
 }
 
+/* Tells huge pages, false where that fails. */
+static bool
+get_page_kind(int fd, struct fd_verdict *verdict)
+{
+#ifdef __linux__
+	struct statfs filesystem;
+	if (fstatfs(fd, &filesystem) < 0)
+		return false;
+	verdict->hugetlb = (uint32_t)filesystem.f_type == HUGETLBFS_MAGIC;
+	if (verdict->hugetlb)
+		verdict->block_size = (size_t)filesystem.f_bsize;
+#else
+	(void)fd;
+	(void)verdict;
+#endif
+	return true;
+}
+
 static void
 judge_shmem(int fd, int seals, size_t size, bool adopt,
 	struct fd_verdict *verdict)
@@ -193,8 +190,8 @@ judge_shmem(int fd, int seals, size_t size, bool adopt,
 		return;
 	}
 	if (verdict->hugetlb) {
-		/* A hole is as bad as a shorter file where no huge page is free to
-		 * fill it, and seals do not keep a file from having holes. */
+		/* A hole is as bad as a shorter file where no huge page is free
+		 * to fill it, and no seal keeps a file from having holes. */
 		verdict->reason = SHMGUARD_REASON_HUGETLB;
 		return;
 	}

@@ -220,9 +220,10 @@ serve(struct server *server)
 			(void)!send(server->control, &mode, 1, MSG_NOSIGNAL);
 		}
 		if (polled[1].revents != 0) {
-			ssize_t got = read(server->device, request, sizeof(request));
+			ssize_t got = read(server->device, request,
+				sizeof(request));
 			if (got >= (ssize_t)sizeof(struct fuse_in_header))
-				handle(server, (struct fuse_in_header *)request);
+				handle(server, (void *)request);
 			else if (got < 0 && errno != ENOENT && errno != EINTR)
 				return;
 		}
@@ -284,8 +285,8 @@ make_mount(int *device)
 			!configure(context, "rootmode", "40700") ||
 			!configure(context, "user_id", uid_text) ||
 			!configure(context, "group_id", gid_text) ||
-			syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL,
-				NULL, 0) < 0)
+			syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE,
+				NULL, NULL, 0) < 0)
 		return -1;
 	return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
 		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -340,10 +341,13 @@ run_server(int control, size_t size, enum fuse_file_mode mode)
 		.content = malloc(size + 1),
 	};
 	int mount = server.content == NULL ? -1 : make_mount(&server.device);
-	int error = mount < 0 ? errno : 0;
+	if (mount < 0) {
+		send_mount(control, errno, -1);
+		return;
+	}
 	/* Entering a user namespace would have cleared this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!send_mount(control, error, mount) || error != 0)
+	if (!send_mount(control, 0, mount))
 		return;
 	close(mount);
 	memset(server.content, FUSE_FILE_BYTE, size);
@@ -459,6 +463,6 @@ fuse_file_set_mode(struct fuse_file *file, enum fuse_file_mode mode)
 int
 fuse_file_attach(const struct fuse_file *file, const char *directory)
 {
-	return (int)syscall(SYS_move_mount, file->mount, "", AT_FDCWD, directory,
-		MOVE_MOUNT_F_EMPTY_PATH);
+	return (int)syscall(SYS_move_mount, file->mount, "", AT_FDCWD,
+		directory, MOVE_MOUNT_F_EMPTY_PATH);
 }

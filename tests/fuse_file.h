@@ -15,8 +15,8 @@
  *
  * While a server is silent, every copy of a descriptor of its file is a trap:
  * close(2) and exit(2) never return, not even for a process that is killed.
- * Start other servers and fork before such a file is opened, or after its server
- * was stopped; stop the server before closing.
+ * Start other servers and fork before such a file is opened, or after its
+ * server was stopped; stop the server before closing.
  */
 
 #include <stddef.h>
@@ -27,29 +27,29 @@
 
 enum fuse_file_mode {
 	FUSE_FILE_NORMAL,
-	/* Lookup and open(2) work; all else that is asked about the file, close(2)
-	 * included, is never answered. */
+	/* Lookup and open(2) work; all else that is asked about the file,
+	 * close(2) included, is never answered. */
 	FUSE_FILE_SILENT,
 	/* Each answer about the file takes FUSE_FILE_DELAY. */
 	FUSE_FILE_SLOW,
 	/* All but open(2) fails with EIO. */
 	FUSE_FILE_ERROR,
-	/* Reads end at half of the size that stat(2) tells: the kernel then takes
-	 * the file for shorter, and pages that are mapped are gone. */
+	/* Reads end at half of the size that stat(2) tells: the kernel then
+	 * takes the file for shorter, and pages that are mapped are gone. */
 	FUSE_FILE_SHORT,
 };
 
 struct fuse_file;
 
-/* A file of `size` bytes. NULL with errno: EPERM, ENOENT, ENODEV, ENOSYS, ... if
- * FUSE is not available here. Owned by the caller; fuse_file_stop() frees it. */
+/* A file of `size` bytes. NULL with errno (EPERM, ENOENT, ENODEV, ENOSYS, ...)
+ * if FUSE is not available here. The caller's, until fuse_file_stop(). */
 struct fuse_file *fuse_file_start(size_t size, enum fuse_file_mode mode);
 
 /* Ends the server, waits for it, and frees `file`. Its descriptors stay the
  * caller's; closing them does not block any more. NULL is allowed. */
 void fuse_file_stop(struct fuse_file *file);
 
-/* Returns a descriptor, close-on-exec, or -1 with errno. Works in every mode. */
+/* Returns a descriptor, close-on-exec, or -1 with errno. Works in all modes. */
 int fuse_file_open(const struct fuse_file *file, int flags);
 
 /* For requests that come after it returns; those that a silent server left
