@@ -208,8 +208,8 @@ open_plain(struct client_mapping *mapping, int fd,
 	if (errno != EPERM)
 		return -1;
 
-	/* Write-sealed, before Linux 6.7. A private mapping shows the same bytes
-	 * as long as nobody writes through it. */
+	/* Write-sealed, before Linux 6.7. A private mapping shows the same
+	 * bytes as long as nobody writes through it. */
 	mapping->addr = map_syscalls->mmap(NULL, mapping->length, PROT_READ,
 		MAP_PRIVATE, fd, 0);
 	return mapping->addr != MAP_FAILED ? 0 : -1;
@@ -310,9 +310,10 @@ client_mapping_make_writable(struct client_mapping *mapping)
 		return -1;
 	}
 	if (set_writable(mapping, true) != 0) {
-		/* Replacement pages in front of the refused part may have changed. */
+		/* Replacement pages before the refused part may have changed. */
 		int saved_errno = errno;
-		map_syscalls->mprotect(mapping->addr, mapping->length, PROT_READ);
+		map_syscalls->mprotect(mapping->addr, mapping->length,
+			PROT_READ);
 		errno = saved_errno;
 		return -1;
 	}

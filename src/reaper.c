@@ -214,8 +214,8 @@ reaper_close_blocking(int fd)
 		return;
 	}
 
-	/* Without memory the descriptor stays open for good: one of ours less is
-	 * better than a display thread that waits for ever. */
+	/* Without memory the descriptor stays open for good: one of ours less
+	 * is better than a display thread that waits for ever. */
 	struct waiting_fd *waiting = malloc(sizeof(*waiting));
 	if (waiting != NULL) {
 		waiting->fd = fd;

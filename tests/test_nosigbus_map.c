@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include "fake_kernel.h"
 #include "harness.h"
-
+#include "memory_look.h"
 #include "nosigbus_map.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* The bit that the library tries on Linux, spelled out on purpose. */
-#define FLAG 0x200000
 
 #define ck_assert_fails(call, error) \
 	do { \
@@ -55,300 +51,6 @@ byte_at(const struct client_mapping *mapping, size_t offset)
 	return ((const volatile unsigned char *)mapping->addr)[offset];
 }
 
-static int
-byte_in_file(int fd, off_t offset)
-{
-	unsigned char byte;
-	return pread(fd, &byte, 1, offset) == 1 ? byte : -1;
-}
-
-/* A second open file description: `flags` decides, not the memfd's. */
-static int
-reopen(int fd, int flags)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int again = open(path, flags | O_CLOEXEC);
-	ck_assert_int_ge(again, 0);
-	return again;
-}
-
-/* How many mappings of harness_memfd() files there are. */
-static int
-count_mappings(void)
-{
-	char line[1024];
-	int count = 0;
-	FILE *maps = fopen("/proc/self/maps", "re");
-	ck_assert_ptr_nonnull(maps);
-	while (fgets(line, sizeof(line), maps) != NULL) {
-		if (strstr(line, "/memfd:") != NULL)
-			count++;
-	}
-	fclose(maps);
-	return count;
-}
-
-/* Copies the line of smaps that starts with `key`, for the mapping at `addr`;
- * an empty key means its first line. */
-static void
-read_smaps(void *addr, const char *key, char *line, int size)
-{
-	char start[32];
-	bool found = false;
-	snprintf(start, sizeof(start), "%08lx-", (unsigned long)addr);
-	FILE *smaps = fopen("/proc/self/smaps", "re");
-	ck_assert_ptr_nonnull(smaps);
-	while (fgets(line, size, smaps) != NULL) {
-		if (strncmp(line, start, strlen(start)) == 0)
-			found = true;
-		if (found && strncmp(line, key, strlen(key)) == 0)
-			break;
-	}
-	fclose(smaps);
-	ck_assert_msg(found, "nothing is mapped at %p", addr);
-}
-
-static bool
-has_vm_flag(void *addr, const char *flag)
-{
-	char line[1024];
-	read_smaps(addr, "VmFlags:", line, sizeof(line));
-	return strstr(line, flag) != NULL;
-}
-
-static bool
-is_writable(void *addr)
-{
-	char line[1024], permissions[8];
-	read_smaps(addr, "", line, sizeof(line));
-	ck_assert_int_eq(sscanf(line, "%*s %7s", permissions), 1);
-	return permissions[1] == 'w';
-}
-
-/* ---- Kernels that are not this one ---- */
-
-static struct map_syscalls fake;
-
-static void
-use_fake(void)
-{
-	map_syscalls = &fake;
-}
-
-/* A kernel whose private mappings do what the flag promises, at the moment of
- * mapping: past the end of the file there are zeros. */
-static void *
-honouring_mmap(void *addr, size_t length, int prot, int flags, int fd,
-	off_t offset)
-{
-	struct stat st;
-	if ((flags & FLAG) == 0)
-		return mmap(addr, length, prot, flags, fd, offset);
-	if ((flags & MAP_TYPE) != MAP_PRIVATE) {
-		errno = EINVAL;
-		return MAP_FAILED;
-	}
-	char *result = mmap(addr, length, prot, flags & ~FLAG, fd, offset);
-	if (result == MAP_FAILED || fstat(fd, &st) != 0)
-		return MAP_FAILED;
-	size_t backed = (st.st_size + page - 1) / page * page;
-	if (backed < length)
-		mmap(result + backed, length - backed, prot,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	return result;
-}
-
-static void
-use_honouring_kernel(void)
-{
-	fake = real_map_syscalls;
-	fake.mmap = honouring_mmap;
-	use_fake();
-}
-
-/* One where a condition on the mmap flags decides about refusal. */
-static int refused_mask, refused_bits, refused_errno;
-
-static void *
-refusing_mmap(void *addr, size_t length, int prot, int flags, int fd,
-	off_t offset)
-{
-	if ((flags & refused_mask) == refused_bits) {
-		errno = refused_errno;
-		return MAP_FAILED;
-	}
-	return honouring_mmap(addr, length, prot, flags, fd, offset);
-}
-
-static void
-use_refusing_kernel(int mask, int bits, int error)
-{
-	fake = real_map_syscalls;
-	fake.mmap = refusing_mmap;
-	refused_mask = mask;
-	refused_bits = bits;
-	refused_errno = error;
-	use_fake();
-}
-
-/* One where the call number `calls_until_failure` fails, unmapping excepted. */
-static int calls_until_failure;
-
-static bool
-fails_now(void)
-{
-	if (calls_until_failure-- != 0)
-		return false;
-	errno = ENOMEM;
-	return true;
-}
-
-static void *
-failing_mmap(void *addr, size_t length, int prot, int flags, int fd,
-	off_t offset)
-{
-	return fails_now() ? MAP_FAILED
-		: honouring_mmap(addr, length, prot, flags, fd, offset);
-}
-
-static void *
-failing_mremap(void *old, size_t old_length, size_t length, int flags,
-	void *fixed)
-{
-	return fails_now() ? MAP_FAILED
-		: real_map_syscalls.mremap(old, old_length, length, flags, fixed);
-}
-
-static int
-failing_mprotect(void *addr, size_t length, int prot)
-{
-	return fails_now() ? -1 : mprotect(addr, length, prot);
-}
-
-static int
-failing_madvise(void *addr, size_t length, int advice)
-{
-	return fails_now() ? -1 : madvise(addr, length, advice);
-}
-
-static void
-use_failing_kernel(int succeeding_calls)
-{
-	fake = (struct map_syscalls){
-		.mmap = failing_mmap,
-		.munmap = munmap,
-		.mremap = failing_mremap,
-		.mprotect = failing_mprotect,
-		.madvise = failing_madvise,
-	};
-	calls_until_failure = succeeding_calls;
-	use_fake();
-}
-
-/* One where there is room behind a new mapping: Linux puts mappings one below
- * the other. */
-static void *
-roomy_mmap(void *addr, size_t length, int prot, int flags, int fd,
-	off_t offset)
-{
-	size_t with_room = length + 16 * page;
-	addr = mmap(addr, with_room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
-	munmap(addr, with_room);
-	return mmap(addr, length, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
-}
-
-static void
-use_roomy_kernel(void)
-{
-	fake = real_map_syscalls;
-	fake.mmap = roomy_mmap;
-	use_fake();
-}
-
-/* ---- The probe ---- */
-
-/* Reads past the end of a file through a mapping with the flag. */
-static bool
-survives_missing_page(void)
-{
-	int status;
-	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		int fd = memfd_create("test", MFD_CLOEXEC);
-		volatile char *addr = mmap(NULL, page, PROT_READ,
-			MAP_PRIVATE | FLAG, fd, 0);
-		signal(SIGBUS, SIG_DFL);
-		_exit(addr == MAP_FAILED ? 2 : addr[0]);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFEXITED(status) || WTERMSIG(status) == SIGBUS);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-TEST(probe_says_what_a_fault_would_do)
-{
-	int expected = survives_missing_page() ? FLAG : 0;
-	ck_assert_int_eq(nosigbus_probe(), expected);
-	ck_assert_int_eq(nosigbus_flag(), expected);
-}
-
-TEST(probe_finds_a_kernel_that_honours_the_flag)
-{
-	use_honouring_kernel();
-	ck_assert_int_eq(nosigbus_probe(), FLAG);
-}
-
-TEST(probe_finds_a_kernel_that_refuses_the_flag)
-{
-	use_refusing_kernel(FLAG, FLAG, EOPNOTSUPP);
-	ck_assert_int_eq(nosigbus_probe(), 0);
-}
-
-TEST(probe_result_is_kept)
-{
-	use_honouring_kernel();
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
-	use_refusing_kernel(FLAG, FLAG, EINVAL);
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
-}
-
-TEST(probe_that_ran_out_of_memory_is_repeated)
-{
-	use_refusing_kernel(FLAG, FLAG, ENOMEM);
-	ck_assert_int_eq(nosigbus_probe(), -1);
-	ck_assert_int_eq(nosigbus_flag(), 0);
-	use_honouring_kernel();
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
-}
-
-TEST(probe_that_ran_out_of_descriptors_is_repeated)
-{
-	int fds[64], count = 0;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, 64}), 0);
-	use_honouring_kernel();
-	while ((fds[count] = dup(STDERR_FILENO)) >= 0)
-		count++;
-	/* With none, one or two left it lacks the file or its pipe. */
-	for (int left = 0; left < 3; left++) {
-		ck_assert_int_eq(nosigbus_flag(), 0);
-		close(fds[--count]);
-	}
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
-	while (count > 0)
-		close(fds[--count]);
-}
-
-TEST(probe_leaves_no_mapping)
-{
-	nosigbus_probe();
-	use_honouring_kernel();
-	nosigbus_probe();
-	ck_assert_int_eq(count_mappings(), 0);
-}
-
 /* ---- Opening ---- */
 
 TEST(open_rounds_up_to_blocks)
@@ -364,7 +66,7 @@ TEST(open_rounds_up_to_blocks)
 	mapping = must_open(fd, wanted);
 	ck_assert_uint_eq(mapping.length, 2 * page);
 	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 	close(fd);
 }
 
@@ -390,14 +92,14 @@ TEST(lengths_do_not_overflow)
 TEST(F22_read_only_descriptor_is_mapped)
 {
 	int fd = harness_memfd(page, 5, 0);
-	int read_only = reopen(fd, O_RDONLY);
+	int read_only = reopen_fd(fd, O_RDONLY);
 	struct map_request wanted = request(page);
 	for (int i = 0; i < 2; i++) {
 		wanted.writable = i == 1;
 		struct client_mapping mapping = must_open(read_only, wanted);
 		ck_assert(mapping.shared);
 		ck_assert(!mapping.writable);
-		ck_assert(!is_writable(mapping.addr));
+		ck_assert_str_eq(permissions_at(mapping.addr), "r--s");
 		ck_assert_int_eq(byte_at(&mapping, 0), 5);
 		ck_assert_fails(client_mapping_make_writable(&mapping), EACCES);
 		client_mapping_close(&mapping);
@@ -414,10 +116,11 @@ TEST(F22_write_sealed_file_is_mapped)
 		wanted.writable = i == 1;
 		struct client_mapping mapping = must_open(fd, wanted);
 		ck_assert(!mapping.writable);
-		ck_assert(!is_writable(mapping.addr));
+		ck_assert_str_eq(permissions_at(mapping.addr), "r--s");
 		ck_assert_int_eq(byte_at(&mapping, 0), 5);
 		ck_assert_int_eq(client_mapping_make_writable(&mapping), -1);
-		ck_assert(errno == EACCES || errno == EPERM || errno == ENOTSUP);
+		ck_assert(errno == EACCES || errno == EPERM ||
+			errno == ENOTSUP);
 		client_mapping_close(&mapping);
 	}
 	close(fd);
@@ -428,7 +131,8 @@ TEST(F22_write_sealed_file_is_mapped_by_kernels_that_refuse_sharing)
 {
 	struct client_mapping copy;
 	int fd = harness_memfd(page, 5, F_SEAL_WRITE);
-	use_refusing_kernel(MAP_TYPE, MAP_SHARED, EPERM);
+	fake_kernel.refuses_sealed_sharing = true;
+	fake_kernel_use();
 	struct map_request wanted = request(page);
 	wanted.writable = true;
 	struct client_mapping mapping = must_open(fd, wanted);
@@ -440,7 +144,7 @@ TEST(F22_write_sealed_file_is_mapped_by_kernels_that_refuse_sharing)
 	ck_assert_fails(client_mapping_duplicate(&mapping, page, true, &copy),
 		ENOTSUP);
 	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 	close(fd);
 }
 
@@ -464,7 +168,8 @@ TEST(I8_grows_without_a_descriptor)
 {
 	int client = harness_memfd(page, 1, 0);
 	int fd = dup(client);
-	use_roomy_kernel();
+	fake_kernel.roomy = true;
+	fake_kernel_use();
 	struct client_mapping mapping = must_open(fd, request(page));
 	close(fd);
 
@@ -480,14 +185,15 @@ TEST(I8_grows_without_a_descriptor)
 	ck_assert_uint_eq(mapping.length, 3 * page);
 
 	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 	close(client);
 }
 
 TEST(grows_past_the_end_of_the_file)
 {
 	int fd = harness_memfd(page, 1, F_SEAL_SHRINK | F_SEAL_GROW);
-	use_roomy_kernel();
+	fake_kernel.roomy = true;
+	fake_kernel_use();
 	struct client_mapping mapping = must_open(fd, request(page));
 	ck_assert_int_eq(client_mapping_grow(&mapping, 2 * page), 0);
 	ck_assert(!client_mapping_is_backed(&mapping, page));
@@ -518,8 +224,9 @@ TEST(I8_duplicates_without_a_descriptor)
 {
 	int client = harness_memfd(2 * page, 1, 0);
 	for (int i = 0; i < 2; i++) {
-		int fd = reopen(client, i == 0 ? O_RDONLY : O_RDWR);
-		struct client_mapping copy, mapping = must_open(fd, request(page));
+		int fd = reopen_fd(client, i == 0 ? O_RDONLY : O_RDWR);
+		struct client_mapping mapping = must_open(fd, request(page));
+		struct client_mapping copy;
 		close(fd);
 
 		ck_assert_int_eq(client_mapping_duplicate(&mapping, page + 1,
@@ -528,12 +235,12 @@ TEST(I8_duplicates_without_a_descriptor)
 		ck_assert_uint_eq(copy.length, 2 * page);
 		ck_assert(copy.shared);
 		ck_assert(!copy.writable);
-		ck_assert(!is_writable(copy.addr));
+		ck_assert_str_eq(permissions_at(copy.addr), "r--s");
 		client_mapping_close(&mapping);
 		ck_assert_int_eq(byte_at(&copy, 2 * page - 1), 1);
 		client_mapping_close(&copy);
 	}
-	ck_assert_int_eq(count_mappings(), 0);
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 	close(client);
 }
 
@@ -549,8 +256,10 @@ TEST(duplicate_has_the_protection_asked_for)
 		ck_assert_int_eq(client_mapping_duplicate(&mapping, page,
 			writable, &copy), 0);
 		ck_assert_int_eq(copy.writable, writable);
-		ck_assert_int_eq(is_writable(copy.addr), writable);
-		ck_assert_int_eq(is_writable(mapping.addr), wanted.writable);
+		ck_assert_str_eq(permissions_at(copy.addr),
+			writable ? "rw-s" : "r--s");
+		ck_assert_str_eq(permissions_at(mapping.addr),
+			wanted.writable ? "rw-s" : "r--s");
 		client_mapping_close(&copy);
 		client_mapping_close(&mapping);
 	}
@@ -561,11 +270,11 @@ TEST(duplicate_has_the_protection_asked_for)
 TEST(F22_read_only_file_has_no_writable_duplicate)
 {
 	int client = harness_memfd(page, 1, 0);
-	int fd = reopen(client, O_RDONLY);
+	int fd = reopen_fd(client, O_RDONLY);
 	struct client_mapping copy, mapping = must_open(fd, request(page));
 	ck_assert_fails(client_mapping_duplicate(&mapping, page, true, &copy),
 		EACCES);
-	ck_assert_int_eq(count_mappings(), 1);
+	ck_assert_int_eq(count_mappings("memfd:"), 1);
 	client_mapping_close(&mapping);
 	close(fd);
 	close(client);
@@ -578,7 +287,7 @@ TEST(I8_becomes_writable_without_a_descriptor)
 	struct client_mapping mapping = must_open(fd, request(2 * page));
 	close(fd);
 
-	ck_assert(!is_writable(mapping.addr));
+	ck_assert_str_eq(permissions_at(mapping.addr), "r--s");
 	ck_assert_int_eq(client_mapping_make_writable(&mapping), 0);
 	ck_assert(mapping.writable);
 	memset(mapping.addr, 9, 2 * page);
@@ -591,7 +300,7 @@ TEST(I8_becomes_writable_without_a_descriptor)
 TEST(refused_write_access_changes_nothing)
 {
 	int client = harness_memfd(2 * page, 1, 0);
-	int fd = reopen(client, O_RDONLY);
+	int fd = reopen_fd(client, O_RDONLY);
 	struct client_mapping mapping = must_open(fd, request(2 * page));
 	close(fd);
 
@@ -600,8 +309,8 @@ TEST(refused_write_access_changes_nothing)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	ck_assert_fails(client_mapping_make_writable(&mapping), EACCES);
 	ck_assert(!mapping.writable);
-	ck_assert(!is_writable(mapping.addr));
-	ck_assert(!is_writable((char *)mapping.addr + page));
+	ck_assert_str_eq(permissions_at(mapping.addr), "r--p");
+	ck_assert_str_eq(permissions_at((char *)mapping.addr + page), "r--s");
 	client_mapping_close(&mapping);
 	close(client);
 }
@@ -617,104 +326,6 @@ TEST(I3_lost_mapping_does_not_grow)
 	ck_assert_mem_eq(&mapping, &before, sizeof(mapping));
 	client_mapping_close(&mapping);
 	close(client);
-}
-
-/* ---- Where the kernel has no-SIGBUS mappings ---- */
-
-TEST(nosigbus_mapping_keeps_a_handle)
-{
-	int client = harness_memfd(page, 1, 0);
-	use_honouring_kernel();
-	struct map_request wanted = request(3 * page);
-	wanted.nosigbus = true;
-	int fd = dup(client);
-	struct client_mapping copy, mapping = must_open(fd, wanted);
-	close(fd);
-	ck_assert(mapping.nosigbus);
-	ck_assert(!mapping.shared);
-	ck_assert(!mapping.writable);
-	ck_assert_ptr_nonnull(mapping.handle);
-	ck_assert_int_eq(byte_at(&mapping, page - 1), 1);
-	ck_assert_int_eq(byte_at(&mapping, 3 * page - 1), 0);
-	ck_assert_fails(client_mapping_make_writable(&mapping), ENOTSUP);
-
-	for (int writable = 0; writable < 2; writable++) {
-		ck_assert_int_eq(client_mapping_duplicate(&mapping, page,
-			writable, &copy), 0);
-		ck_assert(copy.shared);
-		ck_assert(!copy.nosigbus);
-		ck_assert_ptr_null(copy.handle);
-		ck_assert_int_eq(is_writable(copy.addr), writable);
-		ck_assert_int_eq(byte_at(&copy, 0), 1);
-		if (writable)
-			memset(copy.addr, 4, page);
-		client_mapping_close(&copy);
-	}
-	ck_assert_int_eq(byte_in_file(client, 0), 4);
-	ck_assert_int_eq(byte_at(&mapping, 0), 4);
-
-	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
-	close(client);
-}
-
-TEST(nosigbus_mapping_does_without_a_handle)
-{
-	struct client_mapping copy;
-	int fd = harness_memfd(page, 1, 0);
-	use_refusing_kernel(MAP_TYPE, MAP_SHARED, EPERM);
-	struct map_request wanted = request(page);
-	wanted.nosigbus = true;
-	struct client_mapping mapping = must_open(fd, wanted);
-	ck_assert(mapping.nosigbus);
-	ck_assert_ptr_null(mapping.handle);
-	ck_assert_int_eq(byte_at(&mapping, 0), 1);
-	ck_assert_fails(client_mapping_duplicate(&mapping, page, false, &copy),
-		ENOTSUP);
-	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
-	close(fd);
-}
-
-TEST(nosigbus_is_not_used_where_it_does_not_fit)
-{
-	int fd = harness_memfd(page, 1, 0);
-	use_honouring_kernel();
-	struct map_request wanted = request(page);
-	struct client_mapping mapping = must_open(fd, wanted);
-	ck_assert(!mapping.nosigbus);
-	client_mapping_close(&mapping);
-
-	wanted.nosigbus = true;
-	wanted.writable = true;
-	mapping = must_open(fd, wanted);
-	ck_assert(!mapping.nosigbus);
-	ck_assert(mapping.shared);
-	ck_assert(mapping.writable);
-	client_mapping_close(&mapping);
-
-	wanted.writable = false;
-	wanted.hugetlb = true;
-	mapping = must_open(fd, wanted);
-	ck_assert(!mapping.nosigbus);
-	client_mapping_close(&mapping);
-	close(fd);
-}
-
-TEST(nosigbus_refused_for_one_file_falls_back)
-{
-	int fd = harness_memfd(page, 1, 0);
-	use_honouring_kernel();
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
-	use_refusing_kernel(FLAG, FLAG, EOPNOTSUPP);
-	struct map_request wanted = request(page);
-	wanted.nosigbus = true;
-	struct client_mapping mapping = must_open(fd, wanted);
-	ck_assert(!mapping.nosigbus);
-	ck_assert(mapping.shared);
-	ck_assert_ptr_null(mapping.handle);
-	client_mapping_close(&mapping);
-	close(fd);
 }
 
 /* ---- Huge pages ---- */
@@ -798,10 +409,10 @@ TEST(F16_real_huge_pages)
 	ck_assert_int_eq(byte_in_file(fd, 0), 3);
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
 	ck_assert(!client_mapping_is_backed(&mapping, page));
-	ck_assert(has_vm_flag(mapping.addr, " dc"));
-	ck_assert(has_vm_flag(mapping.addr, " dd"));
+	ck_assert(has_vm_flag(mapping.addr, "dc"));
+	ck_assert(has_vm_flag(mapping.addr, "dd"));
 	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 	close(fd);
 }
 
@@ -811,22 +422,25 @@ static void
 check_hidden(struct client_mapping *mapping, bool from_dumps)
 {
 	struct client_mapping copy;
-	ck_assert(has_vm_flag(mapping->addr, " dc"));
-	ck_assert_int_eq(has_vm_flag(mapping->addr, " dd"), from_dumps);
+	ck_assert(has_vm_flag(mapping->addr, "dc"));
+	ck_assert_int_eq(has_vm_flag(mapping->addr, "dd"), from_dumps);
 	if (mapping->handle != NULL) {
-		ck_assert(has_vm_flag(mapping->handle, " dc"));
-		ck_assert_int_eq(has_vm_flag(mapping->handle, " dd"), from_dumps);
+		ck_assert(has_vm_flag(mapping->handle, "dc"));
+		ck_assert_int_eq(has_vm_flag(mapping->handle, "dd"),
+			from_dumps);
 	}
-	ck_assert_int_eq(client_mapping_duplicate(mapping, page, true, &copy), 0);
-	ck_assert(has_vm_flag(copy.addr, " dc"));
-	ck_assert_int_eq(has_vm_flag(copy.addr, " dd"), from_dumps);
+	ck_assert_int_eq(client_mapping_duplicate(mapping, page, true, &copy),
+		0);
+	ck_assert(has_vm_flag(copy.addr, "dc"));
+	ck_assert_int_eq(has_vm_flag(copy.addr, "dd"), from_dumps);
 	client_mapping_close(&copy);
 }
 
 TEST(I12_kept_out_of_core_dumps_and_children)
 {
 	int fd = harness_memfd(4 * page, 1, 0);
-	use_honouring_kernel();
+	fake_kernel.has_nosigbus = true;
+	fake_kernel_use();
 	for (int i = 0; i < 8; i++) {
 		struct map_request wanted = request(2 * page);
 		wanted.nosigbus = i & 1;
@@ -842,7 +456,8 @@ TEST(I12_kept_out_of_core_dumps_and_children)
 TEST(I12_forked_child_has_no_client_memory)
 {
 	int fd = harness_memfd(page, 1, 0);
-	use_honouring_kernel();
+	fake_kernel.has_nosigbus = true;
+	fake_kernel_use();
 	struct map_request wanted = request(page);
 	wanted.nosigbus = true;
 	struct client_mapping mapping = must_open(fd, wanted);
@@ -882,21 +497,11 @@ TEST(backed_up_to_the_end_of_the_file)
 	close(fd);
 }
 
-static int
-old_madvise(void *addr, size_t length, int advice)
-{
-	if (advice != MADV_POPULATE_READ)
-		return madvise(addr, length, advice);
-	errno = EINVAL;
-	return -1;
-}
-
 TEST(not_backed_where_the_kernel_cannot_tell)
 {
 	int fd = harness_memfd(page, 1, 0);
-	fake = real_map_syscalls;
-	fake.madvise = old_madvise;
-	use_fake();
+	fake_kernel.cannot_tell = true;
+	fake_kernel_use();
 	struct client_mapping mapping = must_open(fd, request(page));
 	ck_assert(!client_mapping_is_backed(&mapping, 0));
 	client_mapping_close(&mapping);
@@ -910,85 +515,72 @@ TEST(not_backed_where_the_kernel_cannot_tell)
 static void
 open_with_failures(int fd, const struct map_request *wanted)
 {
-	int failed = 0, calls = 0;
-	for (; calls < MAX_CALLS; calls++) {
+	int refusals = 0, calls = 0;
+	do {
 		struct client_mapping mapping = {.length = 12345};
-		use_failing_kernel(calls);
-		int result = client_mapping_open(&mapping, fd, wanted);
-		bool injected = calls_until_failure < 0;
-		if (result == 0) {
+		fake_kernel.calls_before_failure = calls;
+		fake_kernel.failed = false;
+		if (client_mapping_open(&mapping, fd, wanted) == 0) {
 			client_mapping_close(&mapping);
 		} else {
-			failed++;
 			ck_assert_int_eq(errno, ENOMEM);
 			ck_assert_uint_eq(mapping.length, 12345);
+			refusals++;
 		}
-		ck_assert_int_eq(count_mappings(), 0);
-		if (!injected)
-			break;
-	}
-	ck_assert_int_lt(calls, MAX_CALLS);
+		ck_assert_int_eq(count_mappings("memfd:"), 0);
+	} while (fake_kernel.failed && ++calls < MAX_CALLS);
+	ck_assert(!fake_kernel.failed);
 	/* The first mmap of a no-SIGBUS mapping has a substitute. */
-	ck_assert_int_eq(failed, wanted->nosigbus ? 0 : 1);
-}
-
-TEST(failed_open_leaves_nothing)
-{
-	int fd = harness_memfd(page, 1, 0);
-	struct map_request wanted = request(page);
-	open_with_failures(fd, &wanted);
-	wanted.writable = true;
-	open_with_failures(fd, &wanted);
-	wanted.writable = false;
-	use_honouring_kernel();
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
-	wanted.nosigbus = true;
-	open_with_failures(fd, &wanted);
-	close(fd);
+	ck_assert_int_eq(refusals, wanted->nosigbus ? 0 : 1);
 }
 
 static void
 change_with_failures(int fd, const struct map_request *wanted)
 {
-	map_syscalls = &real_map_syscalls;
-	if (wanted->nosigbus)
-		use_honouring_kernel();
+	fake_kernel.calls_before_failure = -1;
 	struct client_mapping copy, mapping = must_open(fd, *wanted);
 	struct client_mapping before = mapping;
-	int count = count_mappings();
+	int count = count_mappings("memfd:");
 
 	for (int calls = 0; calls < 2; calls++) {
-		use_failing_kernel(calls);
 		memset(&copy, 0, sizeof(copy));
+		fake_kernel.calls_before_failure = calls;
 		ck_assert_fails(client_mapping_duplicate(&mapping, 2 * page,
 			true, &copy), ENOMEM);
 		ck_assert_ptr_null(copy.addr);
-		ck_assert_int_eq(count_mappings(), count);
+		ck_assert_int_eq(count_mappings("memfd:"), count);
 		ck_assert_mem_eq(&mapping, &before, sizeof(mapping));
 	}
 
-	use_failing_kernel(0);
+	fake_kernel.calls_before_failure = 0;
 	ck_assert_fails(client_mapping_grow(&mapping, 2 * page), ENOMEM);
 	ck_assert_mem_eq(&mapping, &before, sizeof(mapping));
 
-	if (mapping.shared) {
-		use_failing_kernel(0);
-		ck_assert_fails(client_mapping_make_writable(&mapping), ENOMEM);
-		ck_assert_mem_eq(&mapping, &before, sizeof(mapping));
-	}
-	ck_assert_int_eq(count_mappings(), count);
+	fake_kernel.calls_before_failure = 0;
+	ck_assert_fails(client_mapping_make_writable(&mapping),
+		mapping.shared ? ENOMEM : ENOTSUP);
+	ck_assert_mem_eq(&mapping, &before, sizeof(mapping));
+
+	ck_assert_int_eq(count_mappings("memfd:"), count);
 	client_mapping_close(&mapping);
-	ck_assert_int_eq(count_mappings(), 0);
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 }
 
-TEST(failed_changes_change_nothing)
+TEST(failures_change_nothing)
 {
 	int fd = harness_memfd(2 * page, 1, 0);
+	fake_kernel.has_nosigbus = true;
+	fake_kernel_use();
+	ck_assert_int_ne(nosigbus_flag(), 0);
+
 	struct map_request wanted = request(page);
+	open_with_failures(fd, &wanted);
 	change_with_failures(fd, &wanted);
-	use_honouring_kernel();
-	ck_assert_int_eq(nosigbus_flag(), FLAG);
+	wanted.writable = true;
+	open_with_failures(fd, &wanted);
+	wanted.writable = false;
 	wanted.nosigbus = true;
+	open_with_failures(fd, &wanted);
 	change_with_failures(fd, &wanted);
 	close(fd);
 }
