@@ -131,12 +131,17 @@ static bool
 repair_range(struct trap_range *range, struct span all, uintptr_t address,
 	const siginfo_t *info)
 {
-	int prot = atomic_load(&range->prot);
 	struct span span = choose_span(range, all, address, info);
-	/* Replacing a part splits the mapping, which fails when the process has
-	 * as many as it may; replacing the whole does not. */
-	if (!place_zeros(span, prot) && !place_zeros(all, prot))
-		return false;
+	int prot;
+	do {
+		prot = atomic_load(&range->prot);
+		/* Replacing a part splits the mapping, which fails when the process
+		 * has as many as it may; replacing the whole does not. */
+		if (!place_zeros(span, prot) && !place_zeros(all, prot))
+			return false;
+		/* Whoever has made the mapping writable meanwhile has not met these
+		 * pages, and is about to store to them. */
+	} while (prot != atomic_load(&range->prot));
 
 	atomic_fetch_add(&range->faults, 1);
 	atomic_store(range->lost, true);
