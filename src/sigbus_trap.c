@@ -107,8 +107,10 @@ choose_span(const struct trap_range *range, struct span all, uintptr_t address,
 static bool
 place_zeros(struct span span, int prot)
 {
+	/* Without MAP_NORESERVE there must be memory for all of it. */
 	return mmap((void *)span.start, span.end - span.start, prot,
-		MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+		MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) !=
+		MAP_FAILED;
 }
 
 static bool
