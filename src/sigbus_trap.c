@@ -113,6 +113,15 @@ place_zeros(struct span span, int prot)
 		MAP_FAILED;
 }
 
+static void
+wake(int fd)
+{
+	/* Not write(3): a thread that is to be cancelled would end there, and the
+	 * handler would count as in flight for ever. Fails only if the counter is
+	 * full: then a wake-up is due anyway. */
+	syscall(SYS_write, fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
 static bool
 is_memory_fault(const siginfo_t *info)
 {
@@ -148,12 +157,8 @@ repair_range(struct trap_range *range, struct span all, uintptr_t address,
 	atomic_fetch_add(&range->faults, 1);
 	atomic_store(range->lost, true);
 	range_mark_faulted(range);
-	if (range->notify_fd >= 0) {
-		/* Fails only if the counter is full: then a wake-up is due anyway. */
-		ssize_t ignored = write(range->notify_fd, &(uint64_t){1},
-			sizeof(uint64_t));
-		(void)ignored;
-	}
+	if (range->notify_fd >= 0)
+		wake(range->notify_fd);
 	return true;
 }
 
