@@ -169,12 +169,15 @@ range_register(void *addr, size_t length, const struct range_config *config)
 		return NULL;
 	}
 	range->block_size = config->block_size;
+	range->has_holes = config->block_size > (size_t)1 << page_shift;
 	range->notify_fd = config->notify_fd;
 	range->lost = config->lost;
 	range->owner = config->owner;
 	range->data = config->data;
 	atomic_store_explicit(&range->prot, config->prot, memory_order_relaxed);
 	atomic_store_explicit(&range->faults, 0, memory_order_relaxed);
+	atomic_store_explicit(&range->zeros_from, UINTPTR_MAX,
+		memory_order_relaxed);
 	/* Bounds first: a handler that knows the word must not skip its chunk. */
 	range->chunk->live++;
 	widen(range->chunk, start, start + length);

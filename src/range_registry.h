@@ -32,8 +32,13 @@ struct trap_range {
 	void *data;         /* the registering module's */
 	struct range_chunk *chunk;
 
+	/* Any block can be missing, not only the last ones: huge pages. */
+	bool has_holes;
+
 	_Atomic int prot;            /* of the mapping, for replacement pages */
 	_Atomic unsigned int faults; /* times the handler had to repair it */
+	/* The handler's: from here on it has replaced everything. */
+	_Atomic uintptr_t zeros_from;
 	/* The owner's count of users: the handler does not look at it. Never taken
 	 * on zero, which also is its value while the range is not in use. */
 	_Atomic unsigned int pins;

@@ -71,6 +71,29 @@ struct span {
 	uintptr_t start, end;
 };
 
+/* The block that faulted, and those next to it that cannot be had either. */
+static struct span
+lost_blocks_around(uintptr_t block, struct span all, size_t block_size)
+{
+	struct span lost = {block, block + block_size};
+	while (lost.start > all.start &&
+			probe_block(lost.start - block_size, block_size) == LOST)
+		lost.start -= block_size;
+	while (lost.end < all.end && probe_block(lost.end, block_size) == LOST)
+		lost.end += block_size;
+	return lost;
+}
+
+/* Where the mapping shows no more of the file: earlier truncations may have left
+ * zeros there. */
+static uintptr_t
+end_of_file_pages(const struct trap_range *range, struct span all,
+	uintptr_t address)
+{
+	uintptr_t zeros = atomic_load(&range->zeros_from);
+	return zeros > address && zeros < all.end ? zeros : all.end;
+}
+
 /* What to replace (I7): as little as the cause allows. */
 static struct span
 choose_span(const struct trap_range *range, struct span all, uintptr_t address,
@@ -90,18 +113,21 @@ choose_span(const struct trap_range *range, struct span all, uintptr_t address,
 #else
 	(void)info;
 #endif
+	if (range->has_holes)
+		return lost_blocks_around(block, all, block_size);
 
-	switch (probe_block(all.end - block_size, block_size)) {
+	uintptr_t end = end_of_file_pages(range, all, address);
+	switch (probe_block(end - block_size, block_size)) {
 	case BACKED:
-		/* A hole that cannot be filled: no huge page, no space, bad disk. */
+		/* A hole that cannot be filled: no space, or a bad disk. */
 		return one;
 	case LOST:
 		return (struct span){
-			first_lost_block(all.start, block, block_size), all.end};
+			first_lost_block(all.start, block, block_size), end};
 	case UNKNOWN:
 		break;
 	}
-	return (struct span){block, all.end};
+	return (struct span){block, end};
 }
 
 static bool
@@ -153,6 +179,8 @@ repair_range(struct trap_range *range, struct span all, uintptr_t address,
 		/* Whoever has made the mapping writable meanwhile has not met these
 		 * pages, and is about to store to them. */
 	} while (prot != atomic_load(&range->prot));
+	if (span.end == end_of_file_pages(range, all, address))
+		atomic_store(&range->zeros_from, span.start);
 
 	atomic_fetch_add(&range->faults, 1);
 	atomic_store(range->lost, true);
