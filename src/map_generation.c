@@ -2,6 +2,7 @@
 #include "map_generation.h"
 
 #include "reaper.h"
+#include "spare_mappings.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,6 +28,7 @@ map_generation_create(const struct client_mapping *mapping,
 	if (generation == NULL)
 		return NULL;
 
+	spare_mappings_fill();
 	generation->mapping = *mapping;
 	generation->writable = mapping->writable;
 	generation->config = *config;

@@ -2,6 +2,7 @@
 #include "sigbus_trap.h"
 
 #include "range_registry.h"
+#include "spare_mappings.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -104,7 +105,8 @@ choose_span(const struct trap_range *range, struct span all, uintptr_t address,
 		(address - all.start) / block_size * block_size;
 	struct span one = {block, block + block_size};
 
-	if (range->faults >= MAX_PRECISE_REPAIRS)
+	/* The less a repair splits, the longer the reserve lasts. */
+	if (range->faults >= MAX_PRECISE_REPAIRS || !spare_mappings_are_complete())
 		return all;
 
 #ifdef BUS_MCEERR_AR
@@ -137,6 +139,19 @@ place_zeros(struct span span, int prot)
 	return mmap((void *)span.start, span.end - span.start, prot,
 		MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) !=
 		MAP_FAILED;
+}
+
+/* Replacing a part splits the mapping, which fails when the process has as many
+ * as it may. Replacing the whole then works, but not if it has one too many. */
+static bool
+place_zeros_or_all(struct span span, struct span all, int prot)
+{
+	if (place_zeros(span, prot))
+		return true;
+	if (place_zeros(all, prot))
+		return true;
+	spare_mappings_release();
+	return place_zeros(all, prot);
 }
 
 static void
@@ -172,9 +187,7 @@ repair_range(struct trap_range *range, struct span all, uintptr_t address,
 	int prot;
 	do {
 		prot = atomic_load(&range->prot);
-		/* Replacing a part splits the mapping, which fails when the process
-		 * has as many as it may; replacing the whole does not. */
-		if (!place_zeros(span, prot) && !place_zeros(all, prot))
+		if (!place_zeros_or_all(span, all, prot))
 			return false;
 		/* Whoever has made the mapping writable meanwhile has not met these
 		 * pages, and is about to store to them. */
