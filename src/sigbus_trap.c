@@ -242,39 +242,44 @@ call_previous(int signal, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_SETMASK, &ours, NULL);
 }
 
+/* Raised by an access that is repeated when the handler returns. */
+static bool
+is_synchronous(const siginfo_t *info)
+{
+#ifdef BUS_MCEERR_AO
+	if (info->si_code == BUS_MCEERR_AO)
+		return false;
+#endif
+	return info->si_code > 0;
+}
+
 /* The default action must happen where the fault is, so that the core dump shows
- * it: without a handler, the access that is repeated on return faults again.
- * Nothing repeats a signal that was sent, so send it again; it is delivered on
- * return, because it is blocked now. */
+ * it. The signal that is sent again waits for the handler's return, because it is
+ * blocked now. The access that is repeated then may not fault any more, so that
+ * is but second best. */
 static void
 die_by_default(int signal, siginfo_t *info)
 {
 	sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-
-	bool repeats = info->si_code > 0;
-#ifdef BUS_MCEERR_AO
-	repeats = repeats && info->si_code != BUS_MCEERR_AO;
-#endif
-	if (repeats)
-		return;
 #ifdef __linux__
 	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid),
 			signal, info) == 0)
 		return;
 #endif
-	raise(signal);
+	if (!is_synchronous(info))
+		raise(signal);
 }
 
 static void
 pass_on(int signal, siginfo_t *info, void *context)
 {
-	bool was_sent = info->si_code <= 0;
 	bool is_function = (previous.sa_flags & SA_SIGINFO) ||
 		(previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
 
 	if (is_function && !atomic_load(&previous_was_reset))
 		call_previous(signal, info, context);
-	else if (is_function || previous.sa_handler == SIG_DFL || !was_sent)
+	else if (is_function || previous.sa_handler == SIG_DFL ||
+			is_synchronous(info))
 		/* The kernel kills for a fault even where SIGBUS is ignored. */
 		die_by_default(signal, info);
 }
