@@ -220,6 +220,13 @@ repair(const siginfo_t *info)
 
 /* ---- Passing on (I4) ---- */
 
+static bool
+calls_function(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) ||
+		(action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
 static void
 call_previous(int signal, siginfo_t *info, void *context)
 {
@@ -273,8 +280,7 @@ die_by_default(int signal, siginfo_t *info)
 static void
 pass_on(int signal, siginfo_t *info, void *context)
 {
-	bool is_function = (previous.sa_flags & SA_SIGINFO) ||
-		(previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
+	bool is_function = calls_function(&previous);
 
 	if (is_function && !atomic_load(&previous_was_reset))
 		call_previous(signal, info, context);
@@ -315,20 +321,21 @@ is_ours(const struct sigaction *action)
 static int
 install(void)
 {
-	/* Still in place, or still called by whoever came after us. */
-	if (installed)
-		return 0;
-	if (sigaction(SIGBUS, NULL, &previous) < 0)
+	struct sigaction current;
+	if (sigaction(SIGBUS, NULL, &current) < 0)
 		return -1;
+	/* Still in place, or perhaps called by whoever came after us: then calling
+	 * them would make a circle. */
+	if (installed && calls_function(&current))
+		return 0;
+	previous = current;
 
 	struct sigaction action = {
 		.sa_sigaction = handle_sigbus,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART,
 	};
 	/* A SIGBUS that is sent must interrupt what it would have interrupted. */
-	bool is_function = (previous.sa_flags & SA_SIGINFO) ||
-		(previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
-	if (is_function && !(previous.sa_flags & SA_RESTART))
+	if (calls_function(&previous) && !(previous.sa_flags & SA_RESTART))
 		action.sa_flags &= ~SA_RESTART;
 	/* Nothing may jump out of the handler while it counts as in flight. */
 	sigfillset(&action.sa_mask);
@@ -349,11 +356,9 @@ uninstall(void)
 	if (sigaction(SIGBUS, NULL, &current) < 0 || !is_ours(&current))
 		return; /* somebody may have saved ours, and call it: leave it be */
 
-	if (atomic_load(&previous_was_reset)) {
-		previous.sa_handler = SIG_DFL;
-		previous.sa_flags = 0;
-	}
-	sigaction(SIGBUS, &previous, NULL);
+	bool was_reset = atomic_load(&previous_was_reset);
+	sigaction(SIGBUS, was_reset ?
+		&(struct sigaction){.sa_handler = SIG_DFL} : &previous, NULL);
 	installed = false;
 }
 
