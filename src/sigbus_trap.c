@@ -303,8 +303,13 @@ bool
 shmguard_handle_sigbus(const siginfo_t *info)
 {
 	int saved_errno = errno;
+	sigset_t all, theirs;
 	atomic_store(&host_asks_us, true);
+	/* As in our handler: nothing may jump out of it. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &theirs);
 	bool repaired = repair(info);
+	pthread_sigmask(SIG_SETMASK, &theirs, NULL);
 	errno = saved_errno;
 	return repaired;
 }
