@@ -55,17 +55,11 @@ forget_in_child(void)
 	waiting_fds = NULL;
 }
 
-static void
-register_fork_handler(void)
-{
-	pthread_atfork(NULL, NULL, forget_in_child);
-}
-
+__attribute__((constructor))
 static void
 watch_forks(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, register_fork_handler);
+	pthread_atfork(NULL, NULL, forget_in_child);
 }
 
 static bool
@@ -82,7 +76,6 @@ start_thread(pthread_t *thread, void *(*func)(void *), void *data,
 	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 	if (detached)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	int error = reaper_syscalls->thread_create(thread, &attr, func, data);
@@ -107,7 +100,7 @@ run_worker(void *data)
 
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		while (first_job == NULL && !worker_must_end)
+		while (first_job == NULL && references > 0 && !worker_must_end)
 			pthread_cond_wait(&wake_worker, &lock);
 		struct reaper_job *job = first_job;
 		if (job == NULL)
@@ -121,6 +114,8 @@ run_worker(void *data)
 		job->run(job);
 		pthread_mutex_lock(&lock);
 	}
+	if (!worker_must_end)
+		pthread_detach(pthread_self());
 	worker_runs = false;
 	worker_must_end = false;
 	pthread_cond_broadcast(&worker_ended);
@@ -131,7 +126,6 @@ run_worker(void *data)
 void
 reaper_ref(void)
 {
-	watch_forks();
 	pthread_mutex_lock(&lock);
 	references++;
 	pthread_mutex_unlock(&lock);
@@ -141,7 +135,8 @@ void
 reaper_unref(void)
 {
 	pthread_mutex_lock(&lock);
-	if (--references > 0 || !worker_runs) {
+	if (--references > 0 || !worker_runs ||
+			pthread_equal(worker, pthread_self())) {
 		pthread_mutex_unlock(&lock);
 		return;
 	}
@@ -205,7 +200,6 @@ void
 reaper_close_blocking(int fd)
 {
 	pthread_t thread;
-	watch_forks();
 	pthread_mutex_lock(&lock);
 	if (closers < REAPER_CLOSERS_MAX && start_thread(&thread, run_closer,
 			(void *)(intptr_t)fd, true)) {

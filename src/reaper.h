@@ -42,20 +42,20 @@ struct reaper_job {
 	struct reaper_job *next; /* the reaper's */
 };
 
-/* Keeps the reaper ready. The release of the last reference waits until the
- * queue is empty and its thread is gone. Any thread, but not from a job. */
+/* Keeps the thread between jobs. The release of the last reference waits until
+ * the queue is empty and the thread is gone, unless a job releases it. Any
+ * thread. */
 void reaper_ref(void);
 void reaper_unref(void);
 
-/* Runs the job away from this thread. The caller holds a reference. Any
- * thread. */
+/* Runs the job away from this thread. Without a reference the thread ends when
+ * there are no more jobs, and nobody waits for it. Any thread. */
 void reaper_submit(struct reaper_job *job);
 
 /* Closes a descriptor whose close(2) may never return. Such closes get threads
  * of their own, a bounded number of them; past the bound descriptors wait, open,
  * until one returns. Nothing here waits for them, reaper_unref() neither; the
- * kernel keeps an exiting process until they return. Any thread; needs no
- * reference. */
+ * kernel keeps an exiting process until they return. Any thread. */
 void reaper_close_blocking(int fd);
 
 #endif

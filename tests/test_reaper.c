@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "fuse_file.h"
 #include "harness.h"
-
 #include "reaper.h"
 
 #include <dirent.h>
@@ -231,6 +231,45 @@ TEST(I11_can_be_used_again_and_again)
 	must_have_reaper_threads(0);
 }
 
+TEST(thread_without_reference_ends_with_its_jobs)
+{
+	occupy_reaper();
+	for (int i = 0; i < 10; i++)
+		submit(count_job);
+	ck_assert_int_eq(count_reaper_threads(), 1);
+	sem_post(&gate);
+	must_become(&jobs_done, 11);
+	must_have_reaper_threads(0);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
+}
+
+TEST(reference_keeps_the_thread)
+{
+	set_up();
+	occupy_reaper();
+	sem_post(&gate);
+	must_become(&jobs_done, 1);
+	usleep(100 * 1000);
+	ck_assert_int_eq(count_reaper_threads(), 1);
+	reaper_unref();
+	must_have_reaper_threads(0);
+}
+
+static void
+unref_in_job(struct reaper_job *job)
+{
+	reaper_unref();
+	count_job(job);
+}
+
+TEST(job_may_release_the_last_reference)
+{
+	set_up();
+	submit(unref_in_job);
+	must_become(&jobs_done, 1);
+	must_have_reaper_threads(0);
+}
+
 TEST(I11_queue_is_bounded)
 {
 	set_up();
@@ -326,44 +365,61 @@ TEST(I11_realtime_priority_is_not_inherited)
 #define JOBS_EACH 2000
 
 static void *
-submit_many(void *keep_reference)
+submit_with_one_reference(void *unused)
 {
-	if (keep_reference)
-		reaper_ref();
-	for (int i = 0; i < JOBS_EACH; i++) {
-		if (!keep_reference)
-			reaper_ref();
+	reaper_ref();
+	for (int i = 0; i < JOBS_EACH; i++)
 		submit(count_job);
-		if (!keep_reference)
-			reaper_unref();
-	}
-	if (keep_reference)
+	reaper_unref();
+	return unused;
+}
+
+/* The last reference is dropped and taken again all the time. */
+static void *
+submit_with_many_references(void *unused)
+{
+	for (int i = 0; i < JOBS_EACH; i++) {
+		reaper_ref();
+		submit(count_job);
 		reaper_unref();
-	return NULL;
+	}
+	return unused;
+}
+
+static void *
+submit_without_reference(void *unused)
+{
+	for (int i = 0; i < JOBS_EACH; i++)
+		submit(count_job);
+	return unused;
 }
 
 static void
-submit_from_many_threads(void *keep_reference)
+run_submitters(void *(*func)(void *))
 {
 	pthread_t threads[SUBMITTERS];
 	for (int i = 0; i < SUBMITTERS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, submit_many,
-			keep_reference), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, func, NULL), 0);
 	for (int i = 0; i < SUBMITTERS; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_int_eq(atomic_load(&jobs_done), SUBMITTERS * JOBS_EACH);
+	must_become(&jobs_done, SUBMITTERS * JOBS_EACH);
 	must_have_reaper_threads(0);
 }
 
 TEST(I11_many_threads_submit)
 {
-	submit_from_many_threads(&gate);
+	run_submitters(submit_with_one_reference);
+	ck_assert_int_eq(atomic_load(&jobs_done), SUBMITTERS * JOBS_EACH);
 }
 
-/* The last reference is dropped and taken again all the time. */
 TEST(I11_many_threads_start_and_stop_the_reaper)
 {
-	submit_from_many_threads(NULL);
+	run_submitters(submit_with_many_references);
+}
+
+TEST(I11_many_threads_submit_without_reference)
+{
+	run_submitters(submit_without_reference);
 }
 
 /* ---- Descriptors whose close blocks ---- */
@@ -493,6 +549,33 @@ TEST(F17_many_threads_close)
 		reaper_close_blocking(must_dup());
 	must_become(&closes_done, FDS);
 	must_have_reaper_threads(0);
+}
+
+TEST(F17_fuse_file_that_is_never_released_holds_nobody)
+{
+	enum { FDS = REAPER_CLOSERS_MAX + 4 };
+	int fds[FDS];
+	struct fuse_file *file = fuse_file_start(4096, FUSE_FILE_SILENT);
+	if (file == NULL)
+		SKIP("no FUSE: %s", strerror(errno));
+	for (int i = 0; i < FDS; i++) {
+		fds[i] = fuse_file_open(file, O_RDWR);
+		ck_assert_int_ge(fds[i], 0);
+	}
+
+	set_up();
+	for (int i = 0; i < FDS; i++)
+		reaper_close_blocking(fds[i]);
+	submit(count_job);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 1);
+	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
+	ck_assert_int_eq(count_reaper_threads(), REAPER_CLOSERS_MAX);
+
+	fuse_file_stop(file);
+	must_have_reaper_threads(0);
+	for (int i = 0; i < FDS; i++)
+		ck_assert(!is_open(fds[i]));
 }
 
 /* ---- Fork ---- */
