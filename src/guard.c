@@ -232,9 +232,10 @@ shmguard_create(struct wl_display *display,
 	if (shmguard_add_format(guard, WL_SHM_FORMAT_ARGB8888) < 0 ||
 			shmguard_add_format(guard, WL_SHM_FORMAT_XRGB8888) < 0)
 		goto err_unref;
+	errno = 0;
 	if (!enter_display(guard, display)) {
-		/* libwayland does not always say why. */
-		errno = ENOMEM;
+		if (errno == 0)
+			errno = ENOMEM;
 		goto err_unref;
 	}
 	return guard;

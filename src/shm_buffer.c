@@ -99,6 +99,22 @@ check_geometry(struct shm_pool *pool,
 	return (size_t)span.bytes;
 }
 
+int
+shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
+	struct shmguard_view *view)
+{
+	return shmguard_map_begin_read(buffer->pool->map,
+		(size_t)buffer->geometry.offset, buffer->size, view);
+}
+
+int
+shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
+	struct shmguard_view *view)
+{
+	return shmguard_map_begin_write(buffer->pool->map,
+		(size_t)buffer->geometry.offset, buffer->size, view);
+}
+
 /* Pinned from the start and for good, so that any thread can ask for the
  * address and no resize can change it (I6). */
 static int
@@ -108,12 +124,9 @@ pin_data(struct shmguard_buffer *buffer)
 	if (shmguard_map_tier(map) == SHMGUARD_TIER_COPIED)
 		return 0;
 
-	size_t offset = (size_t)buffer->geometry.offset;
-	if (buffer->pool->quota->guard->policy.writable &&
-			shmguard_map_begin_write(map, offset, buffer->size,
-				&buffer->data) == 0)
-		return 0;
-	return shmguard_map_begin_read(map, offset, buffer->size, &buffer->data);
+	if (buffer->pool->quota->guard->policy.writable)
+		return shmguard_buffer_begin_write(buffer, &buffer->data);
+	return shmguard_buffer_begin_read(buffer, &buffer->data);
 }
 
 void
@@ -153,22 +166,6 @@ err_free:
 	free(buffer);
 err_no_memory:
 	client_quota_post_no_memory(quota);
-}
-
-int
-shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
-	struct shmguard_view *view)
-{
-	return shmguard_map_begin_read(buffer->pool->map,
-		(size_t)buffer->geometry.offset, buffer->size, view);
-}
-
-int
-shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
-	struct shmguard_view *view)
-{
-	return shmguard_map_begin_write(buffer->pool->map,
-		(size_t)buffer->geometry.offset, buffer->size, view);
 }
 
 void *

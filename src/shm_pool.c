@@ -103,27 +103,54 @@ discard_descriptor(int fd)
 	shmguard_map_close(shmguard_map_open(fd, 0, NULL, NULL));
 }
 
-static struct shmguard_map *
-open_map(struct shm_pool *pool, struct wl_resource *shm, int fd, int32_t size)
+static void
+refuse(struct client_quota *quota, struct wl_resource *shm, int32_t size,
+	const char *why)
 {
-	struct shmguard *guard = pool->quota->guard;
+	client_quota_post_error(quota, shm, WL_SHM_ERROR_INVALID_FD,
+		"wl_shm_pool of %d bytes refused: %s", size, why);
+}
+
+static bool
+can_be_written(struct shmguard_map *map)
+{
+	/* Nobody gets at it without begin_write, which says so. */
+	if (shmguard_map_tier(map) == SHMGUARD_TIER_COPIED)
+		return true;
+
+	struct shmguard_view view;
+	if (shmguard_map_begin_write(map, 0, 1, &view) < 0)
+		return false;
+	shmguard_view_end(&view);
+	return true;
+}
+
+static struct shmguard_map *
+open_map(struct client_quota *quota, struct shm_pool *pool,
+	struct wl_resource *shm, int fd, int32_t size)
+{
+	struct shmguard *guard = quota->guard;
 	enum shmguard_reason reason;
 	struct shmguard_map *map = guarded_map_open(fd, (size_t)size,
 		&guard->policy, guard->notifier, pool, &reason);
-	if (map != NULL)
-		return map;
+	if (map == NULL) {
+		if (errno == ENOMEM)
+			client_quota_post_no_memory(quota);
+		else if (reason == SHMGUARD_REASON_UNMAPPABLE)
+			refuse(quota, shm, size, strerror(errno));
+		else
+			refuse(quota, shm, size, shmguard_reason_text(reason));
+		return NULL;
+	}
 
-	if (errno == ENOMEM)
-		client_quota_post_no_memory(pool->quota);
-	else if (reason == SHMGUARD_REASON_UNMAPPABLE)
-		client_quota_post_error(pool->quota, shm, WL_SHM_ERROR_INVALID_FD,
-			"wl_shm_pool of %d bytes refused: %s: %s", size,
-			shmguard_reason_text(reason), strerror(errno));
-	else
-		client_quota_post_error(pool->quota, shm, WL_SHM_ERROR_INVALID_FD,
-			"wl_shm_pool of %d bytes refused: %s", size,
-			shmguard_reason_text(reason));
-	return NULL;
+	/* Who cannot say which accesses write does not ask before it writes, and
+	 * a store to read-only memory is a crash that no trap repairs. */
+	if (guard->policy.writable && !can_be_written(map)) {
+		refuse(quota, shm, size, "file cannot be written");
+		shmguard_map_close(map);
+		return NULL;
+	}
+	return map;
 }
 
 void
@@ -144,7 +171,7 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 		return;
 	}
 	pool->quota = quota;
-	pool->map = open_map(pool, shm, fd, size);
+	pool->map = open_map(quota, pool, shm, fd, size);
 	if (pool->map == NULL)
 		goto err_free;
 	pool->resource = wl_resource_create(quota->client, &wl_shm_pool_interface,

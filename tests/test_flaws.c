@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -233,37 +232,6 @@ STOCK_TEST(F21_thread_that_blocks_sigbus)
 	ck_assert(!shm_client_roundtrip(&scene.client));
 	stock_fixture_finish(&scene);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
-static void
-expect_readable(int fd)
-{
-	struct stock_fixture scene;
-	stock_fixture_init_empty(&scene);
-	scene.fd = fd;
-	scene.proxy = shm_client_buffer(&scene.client, fd, STOCK_POOL_SIZE, 128, 128);
-	scene.buffer = stock_fixture_buffer(&scene, scene.proxy);
-	wl_shm_buffer_begin_access(scene.buffer);
-	ck_assert_int_eq(byte_at(wl_shm_buffer_get_data(scene.buffer), 0), 0x5a);
-	wl_shm_buffer_end_access(scene.buffer);
-	stock_fixture_finish(&scene);
-}
-
-STOCK_TEST(F22_read_only_descriptor)
-{
-	int fd = harness_memfd(STOCK_POOL_SIZE, 0x5a, 0);
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int read_only = open(path, O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(read_only, 0);
-	close(fd);
-	expect_readable(read_only);
-}
-
-STOCK_TEST(F22_write_sealed_file)
-{
-	expect_readable(harness_memfd(STOCK_POOL_SIZE, 0x5a,
-		F_SEAL_SHRINK | F_SEAL_WRITE));
 }
 
 STOCK_TEST(F23_padded_stride_of_three_byte_pixels)
