@@ -76,7 +76,10 @@ subsurface_lost(struct client *client, unsigned int number)
 	close(fd);
 }
 
-/* Brings the pointer over the window, which then covers the output. */
+/* Points in each direction at which the pointer looks for the window. */
+#define GRID 8
+
+/* Brings the pointer over the window, wherever the compositor put it. */
 static bool
 attract_pointer(struct client *client)
 {
@@ -88,13 +91,13 @@ attract_pointer(struct client *client)
 	struct zwlr_virtual_pointer_v1 *pointer =
 		zwlr_virtual_pointer_manager_v1_create_virtual_pointer(
 			client->virtual_pointers, client->seat);
-	for (uint32_t step = 1; step <= 2; step++) {
-		zwlr_virtual_pointer_v1_motion_absolute(pointer, step, step, step,
-			16, 16);
+	for (uint32_t i = 0; i < GRID * GRID && client->pointer_entered == 0
+			&& client_is_alive(client); i++) {
+		zwlr_virtual_pointer_v1_motion_absolute(pointer, i, i % GRID,
+			i / GRID, GRID, GRID);
 		zwlr_virtual_pointer_v1_frame(pointer);
 		client_sync(client);
 	}
-	window_present(client, client->window.buffer, 2);
 	return client->pointer_entered > 0;
 }
 

@@ -109,29 +109,42 @@ capture_copy(struct client *client, struct wl_buffer *buffer)
 	return capture->ready > ready;
 }
 
-int
-capture_count(struct client *client, uint32_t pixel)
+bool
+screenshot_take(struct client *client, struct screenshot *shot)
 {
-	if (!capture_is_offered(client) || !capture_begin(client))
-		return -1;
+	*shot = (struct screenshot){0};
+	if (!capture_is_offered(client) || !capture_begin(client)
+			|| client->capture.stride != 4 * client->capture.width)
+		return false;
 
 	size_t size = capture_bytes(client);
 	int fd = file_create(size, MFD_ALLOW_SEALING, 0);
 	file_seal(fd, F_SEAL_SHRINK | F_SEAL_GROW);
 	struct wl_buffer *buffer = capture_buffer(client, fd);
-	int count = -1;
-	if (!capture_copy(client, buffer))
-		goto out;
-
-	const uint32_t *pixels = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	if (pixels == MAP_FAILED)
-		fail("mmap");
-	count = 0;
-	for (size_t i = 0; i < size / sizeof(*pixels); i++)
-		count += ((pixels[i] ^ pixel) & 0xffffff) == 0;
-	munmap((void *)pixels, size);
-out:
+	if (capture_copy(client, buffer)) {
+		shot->pixels = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+		if (shot->pixels == MAP_FAILED)
+			fail("mmap");
+		shot->width = client->capture.width;
+		shot->height = client->capture.height;
+	}
 	wl_buffer_destroy(buffer);
 	close(fd);
+	return shot->pixels != NULL;
+}
+
+void
+screenshot_free(struct screenshot *shot)
+{
+	munmap((void *)shot->pixels, sizeof(*shot->pixels)
+		* shot->width * shot->height);
+}
+
+unsigned int
+screenshot_count(const struct screenshot *shot, uint32_t pixel)
+{
+	unsigned int count = 0;
+	for (size_t i = 0; i < (size_t)shot->width * shot->height; i++)
+		count += ((shot->pixels[i] ^ pixel) & 0xffffff) == 0;
 	return count;
 }

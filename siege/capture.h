@@ -29,9 +29,19 @@ void capture_request(struct client *client, struct wl_buffer *buffer);
  * whether it says that the buffer is filled. */
 bool capture_copy(struct client *client, struct wl_buffer *buffer);
 
-/* Captures the output into a good buffer and counts the pixels of one colour,
- * alpha ignored and red equal to blue so that their order does not matter.
- * Returns -1 if it could not. */
-int capture_count(struct client *client, uint32_t pixel);
+/* The screen as it is. */
+struct screenshot {
+	const uint32_t *pixels; /* row after row, without padding */
+	uint32_t width, height;
+};
+
+/* Captures the output into a good buffer. Formats other than 32 bits for each
+ * pixel are refused. screenshot_free() frees what it gave. */
+bool screenshot_take(struct client *client, struct screenshot *shot);
+void screenshot_free(struct screenshot *shot);
+
+/* Counts the pixels of one colour; alpha is ignored, and red should be equal to
+ * blue because their order may be either. */
+unsigned int screenshot_count(const struct screenshot *shot, uint32_t pixel);
 
 #endif

@@ -16,7 +16,7 @@
  * at the screen, their pixels have to be there.
  */
 
-/* Red and blue are equal, see capture_count(). Half the window is enough: it
+/* Red and blue are equal, see screenshot_count(). Half the window is enough: it
  * may lie partly off the screen or under something. */
 #define FRIENDLY_PIXEL 0xffa957a9
 #define ENOUGH (PICTURE_WIDTH * PICTURE_HEIGHT / 2)
@@ -24,13 +24,15 @@
 static void
 show(struct client *client, struct wl_buffer *buffer)
 {
+	struct screenshot shot;
 	if (!window_present(client, buffer, 3)
-			|| !capture_is_offered(client))
+			|| !screenshot_take(client, &shot))
 		return;
-	int seen = capture_count(client, FRIENDLY_PIXEL);
-	if (seen >= 0 && seen < ENOUGH)
-		client_wrong(client, "%d of %d pixels are on the screen", seen,
+	unsigned int seen = screenshot_count(&shot, FRIENDLY_PIXEL);
+	if (seen < ENOUGH)
+		client_wrong(client, "%u of %u pixels are on the screen", seen,
 			PICTURE_WIDTH * PICTURE_HEIGHT);
+	screenshot_free(&shot);
 }
 
 static void

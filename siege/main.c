@@ -112,18 +112,19 @@ tally_print(const struct tally *tallies, size_t length, unsigned int cases)
 	const char *separator = ": ";
 	for (size_t i = 0; i < length && tallies[i].count > 0; i++) {
 		const struct tally *tally = &tallies[i];
-		size_t shown = strlen(tally->text);
-		printf("%s", separator);
+		bool told = tally->outcome == OUTCOME_TOLD;
+		const char *text = tally->text;
 		if (cases > 1) {
-			printf("%ux ", tally->count);
-			if (tally->outcome == OUTCOME_TOLD)
-				shown = strcspn(tally->text, ":");
-			else
-				printf("%s ", outcome_word(tally->outcome));
+			printf("%s%ux %s%s%.*s", separator, tally->count,
+				told ? "" : outcome_word(tally->outcome),
+				told || text[0] == '\0' ? "" : ": ",
+				(int)(told ? strcspn(text, ":") : strlen(text)), text);
+		} else if (text[0] != '\0') {
+			printf("%s%s", separator, text);
 		}
-		printf("%.*s", (int)shown, tally->text);
 		separator = ", ";
 	}
+	printf("\n");
 }
 
 /* Which outcome stands for an attack of several cases: one that is not
@@ -159,7 +160,6 @@ run_attack(const struct attack *attack, int patience, bool verbose)
 	}
 	printf("%s: %s", attack->name, outcome_word(result));
 	tally_print(tallies, ARRAY_LENGTH(tallies), cases);
-	printf("\n");
 	return result;
 }
 
