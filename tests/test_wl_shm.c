@@ -416,28 +416,3 @@ TEST(F11_pool_cannot_shrink)
 	expect_resize_error(-1);
 	expect_resize_error(INT32_MIN);
 }
-
-TEST(pool_grows)
-{
-	struct guard_fixture fixture;
-	guard_fixture_init(&fixture, NULL);
-	int fd = harness_memfd(16384, 0x77, 0);
-	struct wl_shm_pool *pool =
-		wl_shm_create_pool(fixture.client.shm, fd, 4096);
-	wl_shm_pool_resize(pool, 4096);
-	wl_shm_pool_resize(pool, 16384);
-	struct wl_buffer *proxy = wl_shm_pool_create_buffer(pool, 12288, 32, 32,
-		128, WL_SHM_FORMAT_ARGB8888);
-	ck_assert_msg(shm_client_roundtrip(&fixture.client), "%s",
-		shm_client_message());
-
-	struct shmguard_buffer *buffer = guard_fixture_buffer(&fixture, proxy);
-	const unsigned char *data = shmguard_buffer_data(buffer);
-	ck_assert_ptr_nonnull(data);
-	ck_assert_int_eq(data[4095], 0x77);
-
-	wl_buffer_destroy(proxy);
-	wl_shm_pool_destroy(pool);
-	guard_fixture_finish(&fixture);
-	close(fd);
-}
