@@ -4,8 +4,9 @@
 
 summary.py DIR CONFIG...: for each configuration DIR has CONFIG.json (meson's
 test log, TAP inside), CONFIG.skipped (why it could not run) or CONFIG.failed
-(why it could not be built). The last line printed has the counts. Exits with 1
-if anything failed or nothing passed.
+(why it could not be built). DIR/selected exists if not all tests were wanted.
+The last line printed has the counts. Exits with 1 if anything failed or nothing
+passed.
 """
 
 import collections
@@ -25,7 +26,7 @@ NOT_ITS_OWN = '(test program exited with status code'
 class Program:
     """What one test program said."""
 
-    def __init__(self, config, record):
+    def __init__(self, config, record, all_wanted):
         suites, _, name = record['name'].rpartition(' / ')
         self.suite = suites.rpartition(':')[2].partition('+')[0]
         self.where = f'{config}: {name}'
@@ -35,7 +36,7 @@ class Program:
         self.skipped = []  # (test, reason)
         self.failed = []  # (test, message)
         self.read(record.get('stdout', '').splitlines())
-        self.judge_end(record)
+        self.judge_end(record, all_wanted)
 
     def read(self, lines):
         self.planned = None
@@ -55,7 +56,7 @@ class Program:
             elif line.startswith('#') and last_failed:
                 self.failed[-1][1].append(line[1:].strip())
 
-    def judge_end(self, record):
+    def judge_end(self, record, all_wanted):
         """Catches what a program cannot say in TAP."""
         ran = self.passed + len(self.skipped) + len(self.failed)
         problem = None
@@ -65,6 +66,8 @@ class Program:
             problem = 'ended without a plan'
         elif self.planned != ran:
             problem = f'planned {self.planned} tests and ran {ran}'
+        elif ran == 0 and all_wanted:
+            problem = 'has no tests'
         elif record['returncode'] != 0 and not self.failed:
             problem = 'passed and failed to exit'
         if problem:
@@ -110,6 +113,7 @@ def print_failures(program):
 
 
 def main(directory, configs):
+    all_wanted = not (pathlib.Path(directory) / 'selected').exists()
     total = collections.Counter()
     skips = collections.defaultdict(lambda: collections.defaultdict(list))
     bad_programs = []
@@ -121,7 +125,8 @@ def main(directory, configs):
         programs = []
         if log.exists():
             with log.open(encoding='utf-8') as lines:
-                programs = [Program(config, json.loads(line)) for line in lines]
+                programs = [Program(config, json.loads(line), all_wanted)
+                    for line in lines]
             print_counts(config, programs)
         if failed.exists():
             broken[config] = failed.read_text(errors='replace')
