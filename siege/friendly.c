@@ -35,43 +35,58 @@ show(struct client *client, struct wl_buffer *buffer)
 	screenshot_free(&shot);
 }
 
-static void
-read_only(struct client *client, unsigned int number)
-{
-	(void)number;
-	int fd = file_create(PICTURE_BYTES, 0, FRIENDLY_PIXEL);
-	int read_only = file_reopen(fd, O_RDONLY);
-	show(client, buffer_create(client, read_only, &picture));
-	close(read_only);
-	close(fd);
-}
+/* The seals that concern a file's size or contents, as bits of a case. */
+static const struct {
+	int seal;
+	const char *name;
+} known_seals[] = {
+	{F_SEAL_SHRINK, " shrink"},
+	{F_SEAL_GROW, " grow"},
+	{F_SEAL_SEAL, " seal"},
+	{F_SEAL_WRITE, " write"},
+	{F_SEAL_FUTURE_WRITE, " future-write"},
+};
+#define SEALS_TO_WRITE 8 /* cases below do not keep anybody from writing */
+#define SEALS_ALL 32
 
-/* Every subset of the five seals that concern a size or its contents. */
-static void
-any_seals(struct client *client, unsigned int number)
+static int
+sealed_file(struct client *client, unsigned int bits)
 {
-	static const struct {
-		int seal;
-		const char *name;
-	} known[] = {
-		{F_SEAL_SHRINK, "shrink"},
-		{F_SEAL_GROW, "grow"},
-		{F_SEAL_WRITE, "write"},
-		{F_SEAL_FUTURE_WRITE, "future-write"},
-		{F_SEAL_SEAL, "seal"},
-	};
 	int seals = 0;
-	char label[64] = "";
-	for (unsigned int i = 0; i < ARRAY_LENGTH(known); i++) {
-		if ((number & (1u << i)) == 0)
+	char names[64] = "";
+	for (unsigned int i = 0; i < ARRAY_LENGTH(known_seals); i++) {
+		if ((bits & (1u << i)) == 0)
 			continue;
-		seals |= known[i].seal;
-		strcat(strcat(label, i > 0 ? " " : ""), known[i].name);
+		seals |= known_seals[i].seal;
+		strcat(names, known_seals[i].name);
 	}
-	client_label(client, "seals:%s", label);
+	client_label(client, "seals:%s", names);
 
 	int fd = file_create(PICTURE_BYTES, MFD_ALLOW_SEALING, FRIENDLY_PIXEL);
 	file_seal(fd, seals);
+	return fd;
+}
+
+static void
+sealed(struct client *client, unsigned int number)
+{
+	int fd = sealed_file(client, number);
+	show(client, buffer_create(client, fd, &picture));
+	close(fd);
+}
+
+static void
+unwritable(struct client *client, unsigned int number)
+{
+	int fd;
+	if (number == 0) {
+		client_label(client, "read-only descriptor");
+		int writable = file_create(PICTURE_BYTES, 0, FRIENDLY_PIXEL);
+		fd = file_reopen(writable, O_RDONLY);
+		close(writable);
+	} else {
+		fd = sealed_file(client, SEALS_TO_WRITE + number - 1);
+	}
 	show(client, buffer_create(client, fd, &picture));
 	close(fd);
 }
@@ -155,21 +170,22 @@ buffer_alone(struct client *client, unsigned int number)
 
 const struct attack friendly_clients[] = {
 	{
-		.name = "friendly-read-only",
-		.about = "shows a file through a read-only descriptor",
-		.expected = "shows it: a compositor only reads",
-		.rule = "F22",
+		.name = "friendly-seals",
+		.about = "shows files with every combination of size seals",
+		.expected = "shows them",
+		.rule = "wl_shm.create_pool takes any file that can be mapped",
 		.accepted = OUTCOME_SERVED,
-		.run = read_only,
+		.cases = SEALS_TO_WRITE,
+		.run = sealed,
 	},
 	{
-		.name = "friendly-seals",
-		.about = "shows files with every combination of seals",
-		.expected = "shows them, write-sealed ones too",
+		.name = "friendly-unwritable",
+		.about = "shows read-only descriptors and write-sealed files",
+		.expected = "shows them, or refuses what it may have to write to",
 		.rule = "F22",
-		.accepted = OUTCOME_SERVED,
-		.cases = 32,
-		.run = any_seals,
+		.accepted = OUTCOME_SERVED | OUTCOME_TOLD,
+		.cases = 1 + SEALS_ALL - SEALS_TO_WRITE,
+		.run = unwritable,
 	},
 	{
 		.name = "friendly-resize",

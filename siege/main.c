@@ -36,6 +36,15 @@ static const struct attack *const families[] = {
 	friendly_clients,
 };
 
+/* Most attacks leave their objects to the end of the connection, as clients do
+ * that are killed, and libwayland does not free them then. */
+const char *__lsan_default_suppressions(void);
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libwayland-client";
+}
+
 /* The cases of an attack that ended in the same way. */
 struct tally {
 	enum outcome outcome;
@@ -114,15 +123,17 @@ tally_print(const struct tally *tallies, size_t length, unsigned int cases)
 		const struct tally *tally = &tallies[i];
 		bool told = tally->outcome == OUTCOME_TOLD;
 		const char *text = tally->text;
-		if (cases > 1) {
-			printf("%s%ux %s%s%.*s", separator, tally->count,
-				told ? "" : outcome_word(tally->outcome),
-				told || text[0] == '\0' ? "" : ": ",
-				(int)(told ? strcspn(text, ":") : strlen(text)), text);
-		} else if (text[0] != '\0') {
-			printf("%s%s", separator, text);
-		}
-		separator = ", ";
+		int shown = (int)(told && cases > 1 ? strcspn(text, ":") :
+			strlen(text));
+
+		printf("%s", separator);
+		if (cases > 1)
+			printf("%ux ", tally->count);
+		if (cases > 1 && !told)
+			printf("%s%s", outcome_word(tally->outcome),
+				shown > 0 ? ", " : "");
+		printf("%.*s", shown, text);
+		separator = "; ";
 	}
 	printf("\n");
 }
