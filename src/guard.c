@@ -42,9 +42,10 @@ guard_on_display_thread(const struct shmguard *guard)
 bool
 guard_has_format(const struct shmguard *guard, uint32_t format)
 {
-	const uint32_t *known;
-	wl_array_for_each(known, &guard->formats) {
-		if (*known == format)
+	const uint32_t *known = guard->formats.data;
+	size_t count = guard->formats.size / sizeof(*known);
+	for (size_t i = 0; i < count; i++) {
+		if (known[i] == format)
 			return true;
 	}
 	return false;

@@ -95,9 +95,10 @@ wl_display_init_shm(struct wl_display *display)
 	if (guard == NULL)
 		return -1;
 
-	const uint32_t *format;
-	wl_array_for_each(format, &state->formats) {
-		if (add_format(guard, *format) < 0)
+	const uint32_t *formats = state->formats.data;
+	size_t count = state->formats.size / sizeof(*formats);
+	for (size_t i = 0; i < count; i++) {
+		if (add_format(guard, formats[i]) < 0)
 			goto err_destroy;
 	}
 	struct shmguard **slot = wl_array_add(&state->guards, sizeof(*slot));
@@ -118,9 +119,10 @@ wl_display_add_shm_format(struct wl_display *display, uint32_t format)
 	if (state == NULL)
 		return NULL;
 
-	struct shmguard **guard;
-	wl_array_for_each(guard, &state->guards) {
-		if (add_format(*guard, format) < 0)
+	struct shmguard **guards = state->guards.data;
+	size_t count = state->guards.size / sizeof(*guards);
+	for (size_t i = 0; i < count; i++) {
+		if (add_format(guards[i], format) < 0)
 			return NULL;
 	}
 	uint32_t *slot = wl_array_add(&state->formats, sizeof(*slot));
