@@ -89,41 +89,52 @@ TEST(lengths_do_not_overflow)
 	close(fd);
 }
 
-TEST(F22_read_only_descriptor_is_mapped)
+/* Two files that cannot be written: one by us, one by anybody. */
+static int
+open_unwritable(int which)
 {
+	if (which == 1)
+		return harness_memfd(page, 5, F_SEAL_WRITE | F_SEAL_SHRINK);
 	int fd = harness_memfd(page, 5, 0);
 	int read_only = reopen_fd(fd, O_RDONLY);
-	struct map_request wanted = request(page);
-	for (int i = 0; i < 2; i++) {
-		wanted.writable = i == 1;
-		struct client_mapping mapping = must_open(read_only, wanted);
-		ck_assert(mapping.shared);
-		ck_assert(!mapping.writable);
-		ck_assert_str_eq(permissions_at(mapping.addr), "r--s");
-		ck_assert_int_eq(byte_at(&mapping, 0), 5);
-		ck_assert_fails(client_mapping_make_writable(&mapping), EACCES);
-		client_mapping_close(&mapping);
-	}
-	close(read_only);
 	close(fd);
+	return read_only;
 }
 
-TEST(F22_write_sealed_file_is_mapped)
+TEST(F22_file_that_cannot_be_written_is_mapped)
 {
-	int fd = harness_memfd(page, 5, F_SEAL_WRITE | F_SEAL_SHRINK);
-	struct map_request wanted = request(page);
-	for (int i = 0; i < 2; i++) {
-		wanted.writable = i == 1;
-		struct client_mapping mapping = must_open(fd, wanted);
+	for (int which = 0; which < 2; which++) {
+		int fd = open_unwritable(which);
+		struct client_mapping mapping = must_open(fd, request(page));
 		ck_assert(!mapping.writable);
-		ck_assert_str_eq(permissions_at(mapping.addr), "r--s");
 		ck_assert_int_eq(byte_at(&mapping, 0), 5);
 		ck_assert_int_eq(client_mapping_make_writable(&mapping), -1);
 		ck_assert(errno == EACCES || errno == EPERM ||
 			errno == ENOTSUP);
 		client_mapping_close(&mapping);
+		close(fd);
 	}
-	close(fd);
+}
+
+TEST(F22_stores_stay_here_when_the_file_cannot_be_written)
+{
+	for (int which = 0; which < 2; which++) {
+		int fd = open_unwritable(which);
+		struct map_request wanted = request(page);
+		wanted.writable = true;
+		struct client_mapping copy, mapping = must_open(fd, wanted);
+		ck_assert(!mapping.shared);
+		ck_assert(mapping.writable);
+		ck_assert_int_eq(client_mapping_make_writable(&mapping), 0);
+		memset(mapping.addr, 6, page);
+		ck_assert_int_eq(byte_at(&mapping, 0), 6);
+		ck_assert_int_eq(byte_in_file(fd, 0), 5);
+		ck_assert_fails(client_mapping_duplicate(&mapping, page, true,
+			&copy), ENOTSUP);
+		client_mapping_close(&mapping);
+		close(fd);
+	}
+	ck_assert_int_eq(count_mappings("memfd:"), 0);
 }
 
 /* Before Linux 6.7. */
@@ -133,12 +144,11 @@ TEST(F22_write_sealed_file_is_mapped_by_kernels_that_refuse_sharing)
 	int fd = harness_memfd(page, 5, F_SEAL_WRITE);
 	fake_kernel.refuses_sealed_sharing = true;
 	fake_kernel_use();
-	struct map_request wanted = request(page);
-	wanted.writable = true;
-	struct client_mapping mapping = must_open(fd, wanted);
+	struct client_mapping mapping = must_open(fd, request(page));
 	ck_assert(!mapping.shared);
 	ck_assert(!mapping.writable);
 	ck_assert(!mapping.nosigbus);
+	ck_assert_str_eq(permissions_at(mapping.addr), "r--p");
 	ck_assert_int_eq(byte_at(&mapping, 0), 5);
 	ck_assert_fails(client_mapping_make_writable(&mapping), ENOTSUP);
 	ck_assert_fails(client_mapping_duplicate(&mapping, page, true, &copy),
