@@ -150,9 +150,8 @@ keeps_descriptor(const struct shmguard_map *map,
 static int
 make_first_mapping(struct shmguard_map *map)
 {
-	bool writable = map->policy.writable && map->verdict.can_write;
 	struct client_mapping mapping;
-	if (map_from_descriptor(map, map->size, writable, &mapping) < 0)
+	if (map_from_descriptor(map, map->size, map->policy.writable, &mapping) < 0)
 		return -1;
 
 	if (map->tier == SHMGUARD_TIER_NOSIGBUS && !mapping.nosigbus)

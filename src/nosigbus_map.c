@@ -187,31 +187,22 @@ static int
 open_plain(struct client_mapping *mapping, int fd,
 	const struct map_request *request)
 {
-	if (request->writable) {
-		mapping->addr = map_syscalls->mmap(NULL, mapping->length,
-			PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (mapping->addr != MAP_FAILED) {
-			mapping->shared = true;
-			mapping->writable = true;
-			return 0;
-		}
-		if (errno != EACCES && errno != EPERM)
-			return -1;
-	}
-
-	mapping->addr = map_syscalls->mmap(NULL, mapping->length, PROT_READ,
-		MAP_SHARED, fd, 0);
+	int prot = PROT_READ | (request->writable ? PROT_WRITE : 0);
+	mapping->writable = request->writable;
+	mapping->addr = map_syscalls->mmap(NULL, mapping->length, prot, MAP_SHARED,
+		fd, 0);
 	if (mapping->addr != MAP_FAILED) {
 		mapping->shared = true;
 		return 0;
 	}
-	if (errno != EPERM)
+	if (errno != EACCES && errno != EPERM)
 		return -1;
 
-	/* Write-sealed, before Linux 6.7. A private mapping shows the same
-	 * bytes as long as nobody writes through it. */
-	mapping->addr = map_syscalls->mmap(NULL, mapping->length, PROT_READ,
-		MAP_PRIVATE, fd, 0);
+	/* Not ours to write, or write-sealed, which kernels before Linux 6.7 do
+	 * not share at all. A private mapping shows the same bytes, and what is
+	 * stored in it stays here. */
+	mapping->addr = map_syscalls->mmap(NULL, mapping->length, prot,
+		MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	return mapping->addr != MAP_FAILED ? 0 : -1;
 }
 

@@ -43,7 +43,7 @@ struct map_request {
 	size_t length; /* bytes, any */
 	size_t block_size;
 	bool hugetlb;
-	bool writable; /* ask for PROT_WRITE */
+	bool writable; /* PROT_WRITE; private where the file cannot be written */
 	bool nosigbus; /* prefer a no-SIGBUS mapping if the kernel has them */
 	bool dump;     /* leave it in core dumps */
 };

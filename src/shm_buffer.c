@@ -116,7 +116,8 @@ shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
 }
 
 /* Pinned from the start and for good, so that any thread can ask for the
- * address and no resize can change it (I6). */
+ * address and no resize can change it (I6). Where the policy says writable the
+ * mapping takes stores, however it is pinned. */
 static int
 pin_data(struct shmguard_buffer *buffer)
 {
@@ -124,8 +125,6 @@ pin_data(struct shmguard_buffer *buffer)
 	if (shmguard_map_tier(map) == SHMGUARD_TIER_COPIED)
 		return 0;
 
-	if (buffer->pool->quota->guard->policy.writable)
-		return shmguard_buffer_begin_write(buffer, &buffer->data);
 	return shmguard_buffer_begin_read(buffer, &buffer->data);
 }
 

@@ -111,20 +111,6 @@ refuse(struct client_quota *quota, struct wl_resource *shm, int32_t size,
 		"wl_shm_pool of %d bytes refused: %s", size, why);
 }
 
-static bool
-can_be_written(struct shmguard_map *map)
-{
-	/* Nobody gets at it without begin_write, which says so. */
-	if (shmguard_map_tier(map) == SHMGUARD_TIER_COPIED)
-		return true;
-
-	struct shmguard_view view;
-	if (shmguard_map_begin_write(map, 0, 1, &view) < 0)
-		return false;
-	shmguard_view_end(&view);
-	return true;
-}
-
 static struct shmguard_map *
 open_map(struct client_quota *quota, struct shm_pool *pool,
 	struct wl_resource *shm, int fd, int32_t size)
@@ -133,24 +119,16 @@ open_map(struct client_quota *quota, struct shm_pool *pool,
 	enum shmguard_reason reason;
 	struct shmguard_map *map = guarded_map_open(fd, (size_t)size,
 		&guard->policy, guard->notifier, pool, &reason);
-	if (map == NULL) {
-		if (errno == ENOMEM)
-			client_quota_post_no_memory(quota);
-		else if (reason == SHMGUARD_REASON_UNMAPPABLE)
-			refuse(quota, shm, size, strerror(errno));
-		else
-			refuse(quota, shm, size, shmguard_reason_text(reason));
-		return NULL;
-	}
+	if (map != NULL)
+		return map;
 
-	/* Who cannot say which accesses write does not ask before it writes, and
-	 * a store to read-only memory is a crash that no trap repairs. */
-	if (guard->policy.writable && !can_be_written(map)) {
-		refuse(quota, shm, size, "file cannot be written");
-		shmguard_map_close(map);
-		return NULL;
-	}
-	return map;
+	if (errno == ENOMEM)
+		client_quota_post_no_memory(quota);
+	else if (reason == SHMGUARD_REASON_UNMAPPABLE)
+		refuse(quota, shm, size, strerror(errno));
+	else
+		refuse(quota, shm, size, shmguard_reason_text(reason));
+	return NULL;
 }
 
 void

@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -232,6 +234,58 @@ STOCK_TEST(F21_thread_that_blocks_sigbus)
 	ck_assert(!shm_client_roundtrip(&scene.client));
 	stock_fixture_finish(&scene);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* The compositor may store into any buffer, to copy the screen for instance:
+ * that must neither kill it nor reach a file that is not to be written. The
+ * pool grows in between, and loses its file in the end. */
+static void
+expect_stores_to_stay(int fd, int writer)
+{
+	struct stock_fixture scene;
+	stock_fixture_init_empty(&scene);
+	scene.fd = writer;
+	struct wl_shm_pool *pool = wl_shm_create_pool(scene.client.shm, fd, 4096);
+	wl_shm_pool_resize(pool, STOCK_POOL_SIZE);
+	scene.proxy = wl_shm_pool_create_buffer(pool, 0, 128, 128, 512,
+		WL_SHM_FORMAT_ARGB8888);
+	ck_assert_msg(shm_client_roundtrip(&scene.client), "the file is refused");
+	close(fd);
+
+	struct wl_shm_buffer *buffer = stock_fixture_buffer(&scene, scene.proxy);
+	unsigned char *data = wl_shm_buffer_get_data(buffer);
+	wl_shm_buffer_begin_access(buffer);
+	ck_assert_int_eq(byte_at(data, STOCK_POOL_SIZE - 1), 0x5a);
+	memset(data, 1, STOCK_POOL_SIZE);
+	wl_shm_buffer_end_access(buffer);
+
+	unsigned char byte;
+	ck_assert_int_eq(pread(writer, &byte, 1, 0), 1);
+	ck_assert_int_eq(byte, 0x5a);
+	if (!(fcntl(writer, F_GET_SEALS) & F_SEAL_SHRINK)) {
+		stock_fixture_truncate(&scene);
+		wl_shm_buffer_begin_access(buffer);
+		ck_assert_int_eq(byte_at(data, STOCK_POOL_SIZE - 1), 0);
+		wl_shm_buffer_end_access(buffer);
+		ck_assert(!shm_client_roundtrip(&scene.client));
+	}
+	wl_shm_pool_destroy(pool);
+	stock_fixture_finish(&scene);
+}
+
+STOCK_TEST(F22_read_only_descriptor_is_refused)
+{
+	int fd = harness_memfd(STOCK_POOL_SIZE, 0x5a, 0);
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	expect_stores_to_stay(open(path, O_RDONLY | O_CLOEXEC), fd);
+}
+
+STOCK_TEST(F22_write_sealed_file_is_refused)
+{
+	int fd = harness_memfd(STOCK_POOL_SIZE, 0x5a,
+		F_SEAL_SHRINK | F_SEAL_WRITE);
+	expect_stores_to_stay(fcntl(fd, F_DUPFD_CLOEXEC, 0), fd);
 }
 
 STOCK_TEST(F23_padded_stride_of_three_byte_pixels)

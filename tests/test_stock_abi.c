@@ -377,31 +377,3 @@ TEST(errors_are_those_of_libwayland)
 	for (size_t i = 0; i < sizeof(bad_requests) / sizeof(bad_requests[0]); i++)
 		expect_error(&bad_requests[i]);
 }
-
-static void
-expect_refusal(int fd)
-{
-	ck_assert_int_ge(fd, 0);
-	struct stock_fixture stock;
-	stock_fixture_init_empty(&stock);
-	stock.fd = fd;
-	struct wl_shm_pool *pool =
-		wl_shm_create_pool(stock.client.shm, fd, STOCK_POOL_SIZE);
-	ck_assert(!shm_client_roundtrip(&stock.client));
-	shm_client_expect_error(&stock.client, "wl_shm",
-		WL_SHM_ERROR_INVALID_FD);
-	wl_shm_pool_destroy(pool);
-	stock_fixture_finish(&stock);
-}
-
-/* The compositor writes when it copies the screen, and does not say so. */
-TEST(F22_files_that_cannot_be_written_are_refused)
-{
-	int fd = harness_memfd(STOCK_POOL_SIZE, 0, 0);
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	expect_refusal(open(path, O_RDONLY | O_CLOEXEC));
-	close(fd);
-	expect_refusal(harness_memfd(STOCK_POOL_SIZE, 0,
-		F_SEAL_SHRINK | F_SEAL_WRITE));
-}

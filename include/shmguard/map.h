@@ -113,9 +113,9 @@ struct shmguard_policy {
 	/** Add F_SEAL_SHRINK ourselves to files that allow it. The owner of the
 	 * file then cannot shrink it any more, which some rely on. */
 	bool adopt_seals;
-	/** Map for writing from the start where the file allows it, instead of
-	 * at the first begin_write. For callers that cannot say which accesses
-	 * write. */
+	/** For callers that cannot say which accesses write: map for writing
+	 * from the start. Stores to a file that we may not write (read-only
+	 * descriptor, write seal) then stay in this process. */
 	bool writable;
 	/** For debugging: let mapped client memory appear in core dumps. */
 	bool dump_client_memory;
