@@ -41,7 +41,8 @@ struct shmguard *shmguard_create(struct wl_display *display,
 
 /**
  * Removes the global. Pools and buffers that clients still have go on working
- * until they are destroyed. NULL is allowed.
+ * until they are destroyed; the policy's log function is not called any more.
+ * NULL is allowed.
  */
 void shmguard_destroy(struct shmguard *guard);
 
@@ -83,7 +84,7 @@ void shmguard_buffer_unref(struct shmguard_buffer *buffer);
  *
  * If bytes turn out to be missing they read as zeros and the client is sent
  * wl_shm error invalid_fd by the display's thread, whether or not the access
- * is ever ended.
+ * is ever ended. (In tier NOSIGBUS they just read as zeros: nobody learns.)
  */
 __attribute__((warn_unused_result, nonnull))
 int shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
@@ -95,8 +96,8 @@ int shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
 /**
  * The buffer's bytes for callers that keep a pointer for long (a texture or an
  * image wrapped around it). Guarded like a view, read-only unless the policy
- * says writable, and good until the buffer's last reference is dropped or this
- * is called again for the same buffer after its pool was resized.
+ * says writable, and good until the buffer's last reference is dropped. The
+ * same address each time. Any thread, while somebody holds the buffer.
  *
  * Returns NULL with errno ENOTSUP in tier COPIED.
  */
