@@ -26,7 +26,8 @@ serve(struct client *client, enum fuse_file_mode mode)
 {
 	server = fuse_file_start(PICTURE_BYTES, mode);
 	if (server == NULL) {
-		client_skip(client, "no FUSE: %s", strerror(errno));
+		client_skip(client, "FUSE is not available (%s)",
+			strerror(errno));
 		return false;
 	}
 	server_file = fuse_file_open(server, O_RDWR);
