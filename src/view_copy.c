@@ -2,9 +2,11 @@
 #include "view_copy.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Small enough to stay in the cache between pread and the copy out of it. */
@@ -15,6 +17,7 @@ struct view_copy {
 	void *owner;
 	unsigned char *data; /* anonymous: zero until stored to */
 	size_t length;
+	size_t filled; /* bytes that the file had */
 	off_t offset;
 	bool writable;
 	bool lost;
@@ -39,12 +42,12 @@ store_nonzero(unsigned char *to, const unsigned char *from, size_t size)
 static void
 fill(struct view_copy *copy, int fd, unsigned char *bounce)
 {
-	size_t done = 0;
-	while (done < copy->length) {
-		size_t want = copy->length - done;
+	while (copy->filled < copy->length) {
+		size_t want = copy->length - copy->filled;
 		if (want > BOUNCE_SIZE)
 			want = BOUNCE_SIZE;
-		ssize_t got = pread(fd, bounce, want, copy->offset + (off_t)done);
+		ssize_t got = pread(fd, bounce, want,
+			copy->offset + (off_t)copy->filled);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
@@ -52,8 +55,8 @@ fill(struct view_copy *copy, int fd, unsigned char *bounce)
 			copy->lost = true;
 			return;
 		}
-		store_nonzero(copy->data + done, bounce, (size_t)got);
-		done += (size_t)got;
+		store_nonzero(copy->data + copy->filled, bounce, (size_t)got);
+		copy->filled += (size_t)got;
 	}
 }
 
@@ -103,12 +106,24 @@ view_copy_owner(const struct view_copy *copy)
 	return copy->owner;
 }
 
+/* Storing past the end of a file that has shrunk would make it grow again. */
+static size_t
+bytes_still_there(const struct view_copy *copy, int fd)
+{
+	struct stat file;
+	if (fstat(fd, &file) < 0 || file.st_size <= copy->offset)
+		return 0;
+	off_t left = file.st_size - copy->offset;
+	return (uint64_t)left < copy->filled ? (size_t)left : copy->filled;
+}
+
 static void
 write_back(struct view_copy *copy, int fd)
 {
-	size_t done = 0;
-	while (done < copy->length) {
-		ssize_t put = pwrite(fd, copy->data + done, copy->length - done,
+	size_t done = 0, end = bytes_still_there(copy, fd);
+	copy->lost |= end < copy->length;
+	while (done < end) {
+		ssize_t put = pwrite(fd, copy->data + done, end - done,
 			copy->offset + (off_t)done);
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -123,8 +138,7 @@ write_back(struct view_copy *copy, int fd)
 bool
 view_copy_finish(struct view_copy *copy, int fd)
 {
-	/* Writing to a file that has shrunk would grow it again. */
-	if (copy->writable && !copy->lost)
+	if (copy->writable)
 		write_back(copy, fd);
 
 	bool lost = copy->lost;
