@@ -363,7 +363,7 @@ main(int argc, char **argv)
 
 /*
  * Tests decide what SIGBUS does, so the sanitizers' handlers must not be there
- * before them.
+ * before them. Stacks are named by whatever is installed for that.
  */
 const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
@@ -371,11 +371,11 @@ const char *__tsan_default_options(void);
 const char *
 __asan_default_options(void)
 {
-	return "handle_sigbus=0:allow_user_segv_handler=1";
+	return "handle_sigbus=0:allow_addr2line=1";
 }
 
 const char *
 __tsan_default_options(void)
 {
-	return "handle_sigbus=0";
+	return "handle_sigbus=0:allow_addr2line=1";
 }

@@ -153,6 +153,8 @@ def main(directory, configs):
         for line in text.splitlines():
             print(f'    {line}')
 
+    if not sum(total.values()):
+        print('\nNo test has such a name.')
     print(f'\n{total["passed"]} passed, {total["failed"]} failed, '
         f'{total["skipped"]} skipped')
     return 0 if total['passed'] and not total['failed'] else 1
