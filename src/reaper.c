@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reaper.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -72,8 +73,6 @@ start_thread(pthread_t *thread, void *(*func)(void *), void *data,
 	if (pthread_attr_init(&attr) != 0)
 		return false;
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	/* Compositors run their main thread with realtime priority. */
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 	if (detached)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
@@ -84,11 +83,15 @@ start_thread(pthread_t *thread, void *(*func)(void *), void *data,
 	return error == 0;
 }
 
+/* The thread that submits a job must not lose its processor to it: neither
+ * because we inherited its realtime priority, nor because a thread that wakes
+ * up preempts others, which batch threads do not. */
 static void
-name_thread(void)
+step_back(void)
 {
 #ifdef __linux__
 	pthread_setname_np(pthread_self(), "shmguard-reaper");
+	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 #endif
 }
 
@@ -96,7 +99,7 @@ static void *
 run_worker(void *data)
 {
 	(void)data;
-	name_thread();
+	step_back();
 
 	pthread_mutex_lock(&lock);
 	for (;;) {
@@ -169,15 +172,15 @@ reaper_submit(struct reaper_job *job)
 	*last_job = job;
 	last_job = &job->next;
 	jobs++;
-	pthread_cond_signal(&wake_worker);
 	pthread_mutex_unlock(&lock);
+	pthread_cond_signal(&wake_worker);
 }
 
 static void *
 run_closer(void *data)
 {
 	int fd = (intptr_t)data;
-	name_thread();
+	step_back();
 
 	for (;;) {
 		reaper_syscalls->close(fd);

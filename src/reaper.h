@@ -6,9 +6,9 @@
  * Work that must not be done on the display's thread: unmapping large memory
  * and closing descriptors whose close(2) can block.
  *
- * Process-wide. Threads are made when there is work for them, with all signals
- * blocked and ordinary priority, and stay behind in the parent when it forks:
- * jobs that were queued then never run in the child.
+ * Process-wide. Threads are made when there is work for them, have all signals
+ * blocked, preempt nobody, and stay behind in the parent when it forks: jobs
+ * that were queued then never run in the child.
  */
 
 #include <pthread.h>

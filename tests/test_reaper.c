@@ -348,6 +348,14 @@ TEST(I4_signals_are_left_to_other_threads)
 	ck_assert_int_eq(seen.threads, 1);
 }
 
+TEST(I11_waking_up_preempts_nobody)
+{
+	set_up();
+	submit(look_around);
+	reaper_unref();
+	ck_assert_int_eq(seen.policy, SCHED_BATCH);
+}
+
 TEST(I11_realtime_priority_is_not_inherited)
 {
 	const struct sched_param rt = {sched_get_priority_min(SCHED_RR)};
@@ -358,7 +366,7 @@ TEST(I11_realtime_priority_is_not_inherited)
 	submit(look_around);
 	sched_setscheduler(0, SCHED_OTHER, &normal);
 	reaper_unref();
-	ck_assert_int_eq(seen.policy, SCHED_OTHER);
+	ck_assert_int_eq(seen.policy, SCHED_BATCH);
 }
 
 #define SUBMITTERS 8
