@@ -204,7 +204,7 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 		goto refused;
 
 	reason = SHMGUARD_REASON_TOO_LARGE;
-	error = EOVERFLOW;
+	error = size == 0 ? EINVAL : EOVERFLOW;
 	if (size == 0 || size > range_max_length() - (verdict.block_size - 1))
 		goto refused;
 
@@ -276,23 +276,39 @@ shmguard_map_close(struct shmguard_map *map)
 
 /* ---- Growing ---- */
 
-/* F_SEAL_SHRINK keeps what is there, and the last byte being there proves that
- * all before it is. Without the descriptor that is the size check. */
-static int
-check_grown_tier(struct shmguard_map *map, const struct client_mapping *mapping,
+/* Whether a longer mapping is still what the tier says. F_SEAL_SHRINK keeps what
+ * is there, and the last byte being there proves that all before it is: without
+ * the descriptor that is the size check. */
+static bool
+keeps_tier(const struct shmguard_map *map, const struct client_mapping *mapping,
 	size_t size)
 {
-	if (map->tier != SHMGUARD_TIER_SEALED ||
-			client_mapping_is_backed(mapping, size - 1))
-		return 0;
-	if (map->policy.unsealed != SHMGUARD_UNSEALED_TRAP ||
-			!trap_allowed(&map->policy)) {
-		errno = EPERM;
-		return -1;
+	switch (map->tier) {
+	case SHMGUARD_TIER_SEALED:
+		return client_mapping_is_backed(mapping, size - 1);
+	case SHMGUARD_TIER_NOSIGBUS:
+		return mapping->nosigbus;
+	default:
+		return true;
 	}
+}
+
+static int
+allow_trapped_tier(const struct shmguard_map *map)
+{
+	if (map->policy.unsealed == SHMGUARD_UNSEALED_TRAP &&
+			trap_allowed(&map->policy))
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
+static void
+fall_to_trapped_tier(struct shmguard_map *map)
+{
+	if (map->tier == SHMGUARD_TIER_SEALED)
+		map->reason = SHMGUARD_REASON_SHORT;
 	map->tier = SHMGUARD_TIER_TRAPPED;
-	map->reason = SHMGUARD_REASON_SHORT;
-	return 0;
 }
 
 static int
@@ -317,14 +333,17 @@ grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size)
 		client_mapping_duplicate(mapping, size, mapping->writable, &moved);
 	if (result < 0)
 		return -1;
-	if (check_grown_tier(map, &moved, size) < 0) {
+	bool keeps = keeps_tier(map, &moved, size);
+	if (!keeps && allow_trapped_tier(map) < 0) {
 		client_mapping_close(&moved);
 		errno = EPERM;
 		return -1;
 	}
-	if (!moved.nosigbus && map->tier == SHMGUARD_TIER_NOSIGBUS)
-		map->tier = SHMGUARD_TIER_TRAPPED;
-	return map_add_generation(map, &map->reading, &moved);
+	if (map_add_generation(map, &map->reading, &moved) < 0)
+		return -1;
+	if (!keeps)
+		fall_to_trapped_tier(map);
+	return 0;
 }
 
 static int
@@ -332,7 +351,12 @@ grow_mapping(struct shmguard_map *map, struct trap_range *range, size_t size)
 {
 	if (grow_in_place(range, size) < 0)
 		return grow_by_moving(map, range, size);
-	return check_grown_tier(map, map_generation_mapping(range), size);
+	if (keeps_tier(map, map_generation_mapping(range), size))
+		return 0;
+	if (allow_trapped_tier(map) < 0)
+		return -1;
+	fall_to_trapped_tier(map);
+	return 0;
 }
 
 static int
@@ -356,8 +380,11 @@ resize_locked(struct shmguard_map *map, size_t size)
 		errno = EFAULT;
 		return -1;
 	}
-	if (grow_mapping(map, map->reading, size) < 0)
+	if (grow_mapping(map, map->reading, size) < 0) {
+		if (map->lost)
+			errno = EFAULT; /* meanwhile */
 		return -1;
+	}
 
 	/* Made anew, longer, at the next write. */
 	struct trap_range *writing = atomic_exchange(&map->writing, NULL);
