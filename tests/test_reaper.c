@@ -578,7 +578,7 @@ TEST(F17_fuse_file_that_is_never_released_holds_nobody)
 	reaper_unref();
 	ck_assert_int_eq(atomic_load(&jobs_done), 1);
 	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
-	ck_assert_int_eq(count_reaper_threads(), REAPER_CLOSERS_MAX);
+	must_have_reaper_threads(REAPER_CLOSERS_MAX);
 
 	fuse_file_stop(file);
 	must_have_reaper_threads(0);
