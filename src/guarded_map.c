@@ -283,14 +283,9 @@ static bool
 keeps_tier(const struct shmguard_map *map, const struct client_mapping *mapping,
 	size_t size)
 {
-	switch (map->tier) {
-	case SHMGUARD_TIER_SEALED:
+	if (map->tier == SHMGUARD_TIER_SEALED)
 		return client_mapping_is_backed(mapping, size - 1);
-	case SHMGUARD_TIER_NOSIGBUS:
-		return mapping->nosigbus;
-	default:
-		return true;
-	}
+	return map->tier != SHMGUARD_TIER_NOSIGBUS || mapping->nosigbus;
 }
 
 static int
