@@ -5,9 +5,7 @@
 #include "pool.h"
 #include "window.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 /*
@@ -27,7 +25,7 @@ serve(struct client *client, enum fuse_file_mode mode)
 	server = fuse_file_start(PICTURE_BYTES, mode);
 	if (server == NULL) {
 		client_skip(client, "FUSE is not available (%s)",
-			strerror(errno));
+			fuse_file_problem());
 		return false;
 	}
 	server_file = fuse_file_open(server, O_RDWR);

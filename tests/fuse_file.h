@@ -4,8 +4,8 @@
 
 /*
  * One regular file, called "file", on a FUSE mount whose server misbehaves to
- * order. Linux 5.9 and later; needs /dev/fuse and either CAP_SYS_ADMIN or user
- * namespaces, but neither libfuse nor fusermount.
+ * order. Linux 5.9 and later; needs libfuse 3, /dev/fuse and either CAP_SYS_ADMIN
+ * or user namespaces, but no fusermount.
  *
  * The mount is attached to no directory and in nobody's mount table, as if it
  * were in a namespace of the client's, so there is nothing to clean up. The
@@ -27,12 +27,12 @@
 
 enum fuse_file_mode {
 	FUSE_FILE_NORMAL,
-	/* Lookup and open(2) work; all else that is asked about the file,
-	 * close(2) included, is never answered. */
+	/* Lookup and open(2) work; stat(2), statfs(2), reads, writes, fsync(2),
+	 * truncate(2) and close(2) are never answered. */
 	FUSE_FILE_SILENT,
 	/* Each answer about the file takes FUSE_FILE_DELAY. */
 	FUSE_FILE_SLOW,
-	/* All but open(2) fails with EIO. */
+	/* The same fail with EIO. */
 	FUSE_FILE_ERROR,
 	/* Reads end at half of the size that stat(2) tells: the kernel then
 	 * takes the file for shorter, and pages that are mapped are gone. */
@@ -45,6 +45,9 @@ struct fuse_file;
  * if FUSE is not available here. The caller's, until fuse_file_stop(). */
 struct fuse_file *fuse_file_start(size_t size, enum fuse_file_mode mode);
 
+/* Why fuse_file_start() has just returned NULL, for the user. */
+const char *fuse_file_problem(void);
+
 /* Ends the server, waits for it, and frees `file`. Its descriptors stay the
  * caller's; closing them does not block any more. NULL is allowed. */
 void fuse_file_stop(struct fuse_file *file);
@@ -53,7 +56,8 @@ void fuse_file_stop(struct fuse_file *file);
 int fuse_file_open(const struct fuse_file *file, int flags);
 
 /* For requests that come after it returns; those that a silent server left
- * unanswered stay so until it is stopped. 0, or -1 with errno. */
+ * unanswered stay so until it is stopped. 0, or -1 with ENOTCONN if the server
+ * has ended. */
 int fuse_file_set_mode(struct fuse_file *file, enum fuse_file_mode mode);
 
 /* Attaches the mount to a directory, for tests that want it in a mount table.

@@ -287,7 +287,7 @@ TEST(I10_fuse_mount_in_our_table_blocks)
 	struct fuse_file *file = fuse_file_start(4096, FUSE_FILE_NORMAL);
 	if (file == NULL) {
 		rmdir(directory);
-		SKIP("no FUSE: %s", strerror(errno));
+		SKIP("no FUSE: %s", fuse_file_problem());
 	}
 	ck_assert_int_eq(fuse_file_attach(file, directory), 0);
 	int fd = fuse_file_open(file, O_RDONLY);

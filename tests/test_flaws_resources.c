@@ -242,7 +242,7 @@ TEST(F17_file_whose_server_never_answers)
 		.file = fuse_file_start(STOCK_POOL_SIZE, FUSE_FILE_NORMAL),
 	};
 	if (watchdog.file == NULL)
-		SKIP("no FUSE here: %s", strerror(errno));
+		SKIP("no FUSE: %s", fuse_file_problem());
 	struct stock_fixture scene;
 	stock_fixture_init_empty(&scene);
 	scene.fd = fuse_file_open(watchdog.file, O_RDWR);

@@ -25,7 +25,7 @@
 #define START(file, mode) \
 	struct fuse_file *file = fuse_file_start(SIZE, (mode)); \
 	if (file == NULL) \
-		SKIP("no FUSE: %s", strerror(errno))
+		SKIP("no FUSE: %s", fuse_file_problem())
 
 static int
 open_file(const struct fuse_file *file)

@@ -565,7 +565,7 @@ TEST(F17_fuse_file_that_is_never_released_holds_nobody)
 	int fds[FDS];
 	struct fuse_file *file = fuse_file_start(4096, FUSE_FILE_SILENT);
 	if (file == NULL)
-		SKIP("no FUSE: %s", strerror(errno));
+		SKIP("no FUSE: %s", fuse_file_problem());
 	for (int i = 0; i < FDS; i++) {
 		fds[i] = fuse_file_open(file, O_RDWR);
 		ck_assert_int_ge(fds[i], 0);

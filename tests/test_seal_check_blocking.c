@@ -178,7 +178,7 @@ TEST(I10_fuse_file_is_judged_without_blocking)
 		struct fuse_file *file = fuse_file_start(SIZE,
 			FUSE_FILE_SILENT);
 		if (file == NULL)
-			SKIP("no FUSE: %s", strerror(errno));
+			SKIP("no FUSE: %s", fuse_file_problem());
 		struct fd_verdict verdict = judge_in_time(file,
 			fuse_file_open(file, access[i]), false);
 		assert_accepted(verdict, SHMGUARD_REASON_MAY_BLOCK, false);
@@ -196,7 +196,7 @@ TEST(I10_refused_fuse_file_can_block_when_closed)
 		struct fuse_file *file = fuse_file_start(SIZE,
 			FUSE_FILE_SILENT);
 		if (file == NULL)
-			SKIP("no FUSE: %s", strerror(errno));
+			SKIP("no FUSE: %s", fuse_file_problem());
 		struct fd_verdict verdict = judge_in_time(file,
 			fuse_file_open(file, access[i]), false);
 		assert_refused(verdict, reason[i]);
@@ -208,7 +208,7 @@ TEST(I10_kernel_without_statx_is_not_trusted)
 {
 	struct fuse_file *file = fuse_file_start(SIZE, FUSE_FILE_SILENT);
 	if (file == NULL)
-		SKIP("no FUSE: %s", strerror(errno));
+		SKIP("no FUSE: %s", fuse_file_problem());
 	struct fd_verdict verdict = judge_in_time(file,
 		fuse_file_open(file, O_RDWR), true);
 	assert_accepted(verdict, SHMGUARD_REASON_MAY_BLOCK, false);
@@ -222,7 +222,7 @@ TEST(I10_failing_fuse_file_may_block_too)
 	for (size_t i = 0; i < sizeof(mode) / sizeof(mode[0]); i++) {
 		struct fuse_file *file = fuse_file_start(SIZE, mode[i]);
 		if (file == NULL)
-			SKIP("no FUSE: %s", strerror(errno));
+			SKIP("no FUSE: %s", fuse_file_problem());
 		struct fd_verdict verdict = judge_in_time(file,
 			fuse_file_open(file, O_RDWR), false);
 		assert_accepted(verdict, SHMGUARD_REASON_MAY_BLOCK, false);
@@ -256,7 +256,7 @@ TEST(I10_only_harmless_calls_see_the_descriptor)
 {
 	struct fuse_file *file = fuse_file_start(SIZE, FUSE_FILE_NORMAL);
 	if (file == NULL)
-		SKIP("no FUSE: %s", strerror(errno));
+		SKIP("no FUSE: %s", fuse_file_problem());
 	int fd = fuse_file_open(file, O_RDWR);
 	pid_t child = fork();
 	ck_assert_int_ge(child, 0);
