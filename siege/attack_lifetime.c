@@ -91,8 +91,8 @@ attract_pointer(struct client *client)
 	struct zwlr_virtual_pointer_v1 *pointer =
 		zwlr_virtual_pointer_manager_v1_create_virtual_pointer(
 			client->virtual_pointers, client->seat);
-	for (uint32_t i = 0; i < GRID * GRID && client->pointer_entered == 0
-			&& client_is_alive(client); i++) {
+	for (uint32_t i = 0; i < GRID * GRID && client->pointer_entered == 0 &&
+			client_is_alive(client); i++) {
 		zwlr_virtual_pointer_v1_motion_absolute(pointer, i, i % GRID,
 			i / GRID, GRID, GRID);
 		zwlr_virtual_pointer_v1_frame(pointer);
@@ -158,8 +158,8 @@ leave_in_flight(struct client *client, unsigned int number)
 	(void)number;
 	for (int i = 0; i < 10 && client_is_alive(client); i++) {
 		struct client leaver;
-		if (!client_connect(&leaver, client->patience)
-				|| !window_open(&leaver, HOSTILE_PIXEL)) {
+		if (!client_connect(&leaver, client->patience) ||
+				!window_open(&leaver, HOSTILE_PIXEL)) {
 			client_disconnect(&leaver);
 			return;
 		}

@@ -143,8 +143,8 @@ int
 canary_sing(int patience)
 {
 	struct client client;
-	if (!client_connect(&client, patience)
-			|| !window_map(&client, "canary"))
+	if (!client_connect(&client, patience) ||
+			!window_map(&client, "canary"))
 		goto lost;
 
 	struct sheet sheets[2];

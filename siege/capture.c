@@ -113,8 +113,8 @@ bool
 screenshot_take(struct client *client, struct screenshot *shot)
 {
 	*shot = (struct screenshot){0};
-	if (!capture_is_offered(client) || !capture_begin(client)
-			|| client->capture.stride != 4 * client->capture.width)
+	if (!capture_is_offered(client) || !capture_begin(client) ||
+			client->capture.stride != 4 * client->capture.width)
 		return false;
 
 	size_t size = capture_bytes(client);
@@ -136,8 +136,8 @@ screenshot_take(struct client *client, struct screenshot *shot)
 void
 screenshot_free(struct screenshot *shot)
 {
-	munmap((void *)shot->pixels, sizeof(*shot->pixels)
-		* shot->width * shot->height);
+	munmap((void *)shot->pixels, sizeof(*shot->pixels) *
+		shot->width * shot->height);
 }
 
 unsigned int

@@ -110,8 +110,8 @@ seat_handle_capabilities(void *data, struct wl_seat *seat,
 	uint32_t capabilities)
 {
 	struct client *client = data;
-	if ((capabilities & WL_SEAT_CAPABILITY_POINTER) == 0
-			|| client->pointer != NULL)
+	if ((capabilities & WL_SEAT_CAPABILITY_POINTER) == 0 ||
+			client->pointer != NULL)
 		return;
 	client->pointer = wl_seat_get_pointer(seat);
 	wl_pointer_add_listener(client->pointer, &pointer_listener, client);
@@ -214,8 +214,8 @@ client_connect(struct client *client, int patience)
 	wl_registry_add_listener(client->registry, &registry_listener, client);
 	if (!client_sync(client))
 		return false;
-	if (client->compositor == NULL || client->shm == NULL
-			|| client->wm_base == NULL) {
+	if (client->compositor == NULL || client->shm == NULL ||
+			client->wm_base == NULL) {
 		client_wrong(client, "no wl_compositor, wl_shm and xdg_wm_base");
 		return false;
 	}
@@ -294,8 +294,8 @@ client_sync(struct client *client)
 bool
 client_is_alive(const struct client *client)
 {
-	return !client->stalled && client->display != NULL
-		&& wl_display_get_error(client->display) == 0;
+	return !client->stalled && client->display != NULL &&
+		wl_display_get_error(client->display) == 0;
 }
 
 bool
@@ -328,9 +328,9 @@ error_name(const struct wl_interface *interface, uint32_t code)
 		return "";
 	if (strcmp(interface->name, "wl_display") == 0)
 		return code < 4 ? display_errors[code] : "";
-	if (strcmp(interface->name, "wl_shm") == 0
-			|| strcmp(interface->name, "wl_shm_pool") == 0
-			|| strcmp(interface->name, "wl_buffer") == 0)
+	if (strcmp(interface->name, "wl_shm") == 0 ||
+			strcmp(interface->name, "wl_shm_pool") == 0 ||
+			strcmp(interface->name, "wl_buffer") == 0)
 		return code < 3 ? shm_errors[code] : "";
 	return "";
 }
@@ -338,8 +338,8 @@ error_name(const struct wl_interface *interface, uint32_t code)
 bool
 client_was_told(const struct client *client, char *text, size_t size)
 {
-	if (client->display == NULL
-			|| wl_display_get_error(client->display) != EPROTO)
+	if (client->display == NULL ||
+			wl_display_get_error(client->display) != EPROTO)
 		return false;
 
 	const struct wl_interface *interface = NULL;

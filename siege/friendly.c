@@ -26,8 +26,8 @@ static void
 show(struct client *client, struct wl_buffer *buffer)
 {
 	struct screenshot shot;
-	if (!window_present(client, buffer, 3)
-			|| !screenshot_take(client, &shot))
+	if (!window_present(client, buffer, 3) ||
+			!screenshot_take(client, &shot))
 		return;
 	unsigned int seen = screenshot_count(&shot, FRIENDLY_PIXEL);
 	if (seen < ENOUGH)
@@ -130,8 +130,8 @@ odd_layout(struct client *client, unsigned int number)
 	claim.stride = cases[number].stride;
 	client_label(client, "%s", cases[number].label);
 
-	size_t size = (size_t)claim.offset
-		+ (size_t)claim.stride * (size_t)claim.height;
+	size_t size = (size_t)claim.offset +
+		(size_t)claim.stride * (size_t)claim.height;
 	int fd = file_create(size, 0, FRIENDLY_PIXEL);
 	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)size);
 	show(client, pool_buffer(pool, &claim));

@@ -56,8 +56,8 @@ huge_pages_acquire(struct huge_pages *pages)
 	long count = count_read();
 	if (count >= 0 && count_write(count + 1) == count + 1)
 		pages->added = 1;
-	if (fallocate(pages->fd, 0, 0, stat.st_blksize) < 0
-			|| fcntl(pages->fd, F_ADD_SEALS,
+	if (fallocate(pages->fd, 0, 0, stat.st_blksize) < 0 ||
+			fcntl(pages->fd, F_ADD_SEALS,
 				F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
 		huge_pages_release(pages);
 		return geteuid() == 0 ? "the machine grants no huge page" :

@@ -82,8 +82,8 @@ run_case(const struct attack *attack, unsigned int number, int patience,
 	char *label, size_t label_size, char *text, size_t text_size)
 {
 	struct client client;
-	if (client_connect(&client, patience)
-			&& window_open(&client, WINDOW_PIXEL))
+	if (client_connect(&client, patience) &&
+			window_open(&client, WINDOW_PIXEL))
 		attack->run(&client, number);
 	else if (number == 0)
 		errx(EXIT_UNABLE, "the compositor at WAYLAND_DISPLAY does not "
@@ -105,9 +105,9 @@ tally_add(struct tally *tallies, size_t length, enum outcome outcome,
 {
 	size_t i = 0;
 	size_t kind = outcome == OUTCOME_TOLD ? strcspn(text, ":") : strlen(text);
-	while (i < length - 1 && tallies[i].count > 0
-			&& (tallies[i].outcome != outcome
-				|| strncmp(tallies[i].text, text, kind) != 0))
+	while (i < length - 1 && tallies[i].count > 0 &&
+			(tallies[i].outcome != outcome ||
+				strncmp(tallies[i].text, text, kind) != 0))
 		i++;
 	if (tallies[i].count++ == 0) {
 		tallies[i].outcome = outcome;

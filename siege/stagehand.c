@@ -2,8 +2,9 @@
 
 /*
  * stagehand X Y TO_X TO_Y: waits until there is a window at X, Y of the screen
- * and then drags it to TO_X, TO_Y with Alt held down. For compositors that move windows like that and let
- * clients be keyboards and pointers. The demo arranges its windows with it.
+ * and then drags it to TO_X, TO_Y with Alt held down. For compositors that move
+ * windows like that and let clients be keyboards and pointers. The demo arranges
+ * its windows with it.
  */
 
 #include "capture.h"
@@ -115,9 +116,9 @@ main(int argc, char *argv[])
 	struct client *client = &hand.client;
 	if (!client_connect(client, PATIENCE))
 		errx(EXIT_FAILURE, "no compositor at WAYLAND_DISPLAY");
-	if (client->seat == NULL || client->virtual_pointers == NULL
-			|| client->virtual_keyboards == NULL
-			|| !capture_is_offered(client))
+	if (client->seat == NULL || client->virtual_pointers == NULL ||
+			client->virtual_keyboards == NULL ||
+			!capture_is_offered(client))
 		errx(EXIT_FAILURE, "no virtual pointers, keyboards, screencopy");
 
 	await_window(client, x, y);
