@@ -620,26 +620,18 @@ update_capabilities(struct server *server)
 
 ON(keyboard, destroy)
 {
+	struct server *server = keyboard->server;
+	struct keyboard *other;
 	STOP_LISTENING(keyboard->on);
 	wl_list_remove(&keyboard->link);
-	update_capabilities(keyboard->server);
 	free(keyboard);
+	other = wl_container_of(server->keyboards.next, other, link);
+	compat_seat_set_keyboard(server->seat,
+		wl_list_empty(&server->keyboards) ? NULL : other->device);
+	update_capabilities(server);
 }
 
-/* The layout comes from XKB_DEFAULT_LAYOUT and its companions. */
-static void
-set_default_keymap(struct wlr_keyboard *keyboard)
-{
-	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
-	struct xkb_keymap *keymap = context == NULL ? NULL :
-		xkb_keymap_new_from_names(context, NULL,
-			XKB_KEYMAP_COMPILE_NO_FLAGS);
-	if (keymap == NULL || !wlr_keyboard_set_keymap(keyboard, keymap))
-		warnx("no keymap for a keyboard: check XKB_DEFAULT_LAYOUT");
-	xkb_keymap_unref(keymap);
-	xkb_context_unref(context);
-}
-
+/* It must have a keymap: a client that is sent none is lost. */
 static void
 add_keyboard(struct server *server, struct wlr_input_device *device)
 {
@@ -655,21 +647,39 @@ add_keyboard(struct server *server, struct wlr_input_device *device)
 	LISTEN(keyboard, modifiers, &wlr->events.modifiers);
 	LISTEN(keyboard, destroy, &device->events.destroy);
 	wl_list_insert(&server->keyboards, &keyboard->link);
+	compat_seat_set_keyboard(server->seat, device);
 	update_capabilities(server);
+}
+
+/* The layout comes from XKB_DEFAULT_LAYOUT and its companions. */
+static bool
+set_default_keymap(struct wlr_keyboard *keyboard)
+{
+	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_FLAGS);
+	struct xkb_keymap *keymap = context == NULL ? NULL :
+		xkb_keymap_new_from_names(context, NULL,
+			XKB_KEYMAP_COMPILE_NO_FLAGS);
+	bool ok = keymap != NULL && wlr_keyboard_set_keymap(keyboard, keymap);
+	xkb_keymap_unref(keymap);
+	xkb_context_unref(context);
+	return ok;
 }
 
 ON(server, new_input)
 {
 	struct wlr_input_device *device = data;
-	if (device->type == WLR_INPUT_DEVICE_POINTER) {
+	if (device->type == WLR_INPUT_DEVICE_POINTER)
 		wlr_cursor_attach_input_device(server->cursor, device);
-	} else if (device->type == WLR_INPUT_DEVICE_KEYBOARD) {
-		set_default_keymap(wlr_keyboard_from_input_device(device));
+	else if (device->type != WLR_INPUT_DEVICE_KEYBOARD)
+		return;
+	else if (set_default_keymap(wlr_keyboard_from_input_device(device)))
 		add_keyboard(server, device);
-	}
+	else
+		warnx("no keymap for %s: check XKB_DEFAULT_LAYOUT",
+			device->name);
 }
 
-/* These come with a keymap or without keys. */
+/* Announced when they have got a keymap. */
 ON(server, new_virtual_keyboard)
 {
 	add_keyboard(server, data);

@@ -15,6 +15,7 @@
 
 struct virtual_keyboard {
 	struct compat_keyboard base;
+	struct wl_listener *new_keyboard;
 	bool has_keymap;
 };
 
@@ -62,7 +63,6 @@ handle_keymap(struct wl_client *client, struct wl_resource *resource,
 	uint32_t format, int32_t fd, uint32_t size)
 {
 	struct virtual_keyboard *keyboard = wl_resource_get_user_data(resource);
-	(void)format; /* there is one */
 
 	char *text = read_keymap(client, fd, size);
 	if (text == NULL)
@@ -77,8 +77,11 @@ handle_keymap(struct wl_client *client, struct wl_resource *resource,
 			"keymap refused: it does not compile");
 	else if (!wlr_keyboard_set_keymap(&keyboard->base.keyboard, keymap))
 		wl_client_post_no_memory(client);
-	else
+	else if (!keyboard->has_keymap) {
 		keyboard->has_keymap = true;
+		keyboard->new_keyboard->notify(keyboard->new_keyboard,
+			&keyboard->base.device);
+	}
 
 	xkb_keymap_unref(keymap);
 	xkb_context_unref(context);
@@ -100,7 +103,6 @@ static void
 handle_key(struct wl_client *client, struct wl_resource *resource,
 	uint32_t time, uint32_t key, uint32_t state)
 {
-	(void)client;
 	struct virtual_keyboard *keyboard = keyboard_with_keymap(resource);
 	if (keyboard == NULL)
 		return;
@@ -118,7 +120,6 @@ static void
 handle_modifiers(struct wl_client *client, struct wl_resource *resource,
 	uint32_t depressed, uint32_t latched, uint32_t locked, uint32_t group)
 {
-	(void)client;
 	struct virtual_keyboard *keyboard = keyboard_with_keymap(resource);
 	if (keyboard != NULL)
 		wlr_keyboard_notify_modifiers(&keyboard->base.keyboard,
@@ -128,7 +129,6 @@ handle_modifiers(struct wl_client *client, struct wl_resource *resource,
 static void
 handle_destroy(struct wl_client *client, struct wl_resource *resource)
 {
-	(void)client;
 	wl_resource_destroy(resource);
 }
 
@@ -168,8 +168,6 @@ static void
 handle_create(struct wl_client *client, struct wl_resource *manager,
 	struct wl_resource *seat, uint32_t id)
 {
-	(void)seat; /* there is one */
-	struct wl_listener *new_keyboard = wl_resource_get_user_data(manager);
 	struct wl_resource *resource = wl_resource_create(client,
 		&zwp_virtual_keyboard_v1_interface,
 		wl_resource_get_version(manager), id);
@@ -184,7 +182,7 @@ handle_create(struct wl_client *client, struct wl_resource *manager,
 	compat_keyboard_init(&keyboard->base, "virtual keyboard");
 	wl_resource_set_implementation(resource, &keyboard_impl, keyboard,
 		handle_resource_destroy);
-	new_keyboard->notify(new_keyboard, &keyboard->base.device);
+	keyboard->new_keyboard = wl_resource_get_user_data(manager);
 }
 
 static const struct zwp_virtual_keyboard_manager_v1_interface manager_impl = {

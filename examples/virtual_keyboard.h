@@ -11,9 +11,10 @@
  * A keymap is one more client's file that the compositor looks into. wlroots'
  * own implementation maps it unguarded, and a truncated one ends the session.
  *
- * Adds the global, which lives as long as the display. `new_keyboard` is
- * notified with a struct wlr_input_device of type keyboard, like a backend's
- * new_input, and must live as long. False: out of memory.
+ * Adds the global, which lives as long as the display. `new_keyboard` must live
+ * as long. It is notified with a struct wlr_input_device, like a listener to a
+ * backend's new_input, when a keyboard has got its first keymap. False: out of
+ * memory.
  */
 bool virtual_keyboard_global_create(struct wl_display *display,
 	struct wl_listener *new_keyboard);
