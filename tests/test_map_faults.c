@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Memory that goes missing under a map, and who hears of it. */
+
+#include "harness.h"
+
+#include "fake_kernel.h"
+#include "guarded_map.h"
+#include "memory_look.h"
+#include "range_registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <shmguard/map.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PAGES = 8 };
+
+static const struct shmguard_policy copy_policy = {
+	.unsealed = SHMGUARD_UNSEALED_COPY,
+};
+
+static size_t page;
+
+__attribute__((constructor))
+static void
+find_page_size(void)
+{
+	page = page_size();
+}
+
+/* ---- Without anybody to tell ---- */
+
+static struct shmguard_map *
+must_open(int client, const struct shmguard_policy *policy)
+{
+	struct shmguard_map *map = shmguard_map_open(
+		fcntl(client, F_DUPFD_CLOEXEC, 0), PAGES * page, policy, NULL);
+	ck_assert_msg(map != NULL, "%s", strerror(errno));
+	return map;
+}
+
+static struct shmguard_view
+must_read(struct shmguard_map *map)
+{
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_read(map, 0, PAGES * page, &view), 0);
+	return view;
+}
+
+static void
+end_with(struct shmguard_view view, int expected)
+{
+	errno = 0;
+	ck_assert_int_eq(shmguard_view_end(&view), expected);
+	ck_assert_int_eq(errno, expected == 0 ? 0 : EFAULT);
+}
+
+static void
+truncate_to(int client, size_t pages)
+{
+	ck_assert_int_eq(ftruncate(client, (off_t)(pages * page)), 0);
+}
+
+static void
+check_bytes(const struct shmguard_view *view, size_t kept)
+{
+	const volatile unsigned char *data = view->data;
+	for (size_t i = 0; i < view->size; i++) {
+		int expected = i / page < kept ? page_byte(i / page) : 0;
+		if (data[i] != expected)
+			ck_abort_msg("byte %zu of page %zu is %d, not %d", i % page,
+				i / page, data[i], expected);
+	}
+}
+
+TEST(I7_what_the_file_still_has_stays_visible)
+{
+	int client = numbered_memfd(PAGES), other_client = numbered_memfd(PAGES);
+	struct shmguard_map *map = must_open(client, NULL);
+	struct shmguard_map *other = must_open(other_client, NULL);
+	struct shmguard_view view = must_read(map), other_view = must_read(other);
+	check_bytes(&view, PAGES);
+	truncate_to(client, 3);
+	ck_assert(!shmguard_map_lost(map));
+	check_bytes(&view, 3);
+	ck_assert_uint_eq(view.range->faults, 1);
+	check_bytes(&other_view, PAGES);
+
+	ck_assert(shmguard_map_lost(map));
+	ck_assert(!shmguard_map_lost(other));
+	end_with(view, -1);
+	end_with(other_view, 0);
+	/* From now on every access tells. */
+	view = must_read(map);
+	check_bytes(&view, 3);
+	end_with(view, -1);
+	shmguard_map_close(map);
+	shmguard_map_close(other);
+	close(client);
+	close(other_client);
+}
+
+TEST(I7_stores_meet_missing_pages)
+{
+	int client = numbered_memfd(PAGES);
+	struct shmguard_map *map = must_open(client, NULL);
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_write(map, 0, PAGES * page, &view), 0);
+	truncate_to(client, 3);
+	memset(view.data, 9, PAGES * page);
+	ck_assert_int_eq(((volatile char *)view.data)[PAGES * page - 1], 9);
+	end_with(view, -1);
+	ck_assert_int_eq(byte_in_file(client, 3 * page - 1), 9);
+	ck_assert_int_eq(byte_in_file(client, 3 * page), -1);
+	shmguard_map_close(map);
+	close(client);
+}
+
+TEST(I7_reading_comes_first_then_a_store)
+{
+	int client = numbered_memfd(PAGES);
+	struct shmguard_map *map = must_open(client, NULL);
+	struct shmguard_view reading = must_read(map), writing;
+	truncate_to(client, 3);
+	check_bytes(&reading, 3);
+	ck_assert_int_eq(shmguard_map_begin_write(map, 0, PAGES * page, &writing),
+		0);
+	memset(writing.data, 9, PAGES * page);
+	end_with(reading, -1);
+	end_with(writing, -1);
+	shmguard_map_close(map);
+	close(client);
+}
+
+TEST(map_of_a_file_that_grows_later)
+{
+	int client = harness_memfd(0, 0, 0);
+	struct shmguard_map *map = must_open(client, NULL);
+	struct shmguard_view view = must_read(map);
+	truncate_to(client, PAGES);
+	ck_assert_int_eq(pwrite(client, "\5", 1, (off_t)page), 1);
+	ck_assert_int_eq(((volatile char *)view.data)[page], 5);
+	end_with(view, 0);
+	shmguard_map_close(map);
+	close(client);
+}
+
+TEST(F14_memory_is_guarded_outside_of_accesses)
+{
+	int client = numbered_memfd(PAGES);
+	struct shmguard_map *map = must_open(client, NULL);
+	struct shmguard_view view = must_read(map);
+	const volatile char *data = view.data;
+	end_with(view, 0);
+	truncate_to(client, 0);
+	ck_assert_int_eq(data[page], 0);
+	ck_assert(shmguard_map_lost(map));
+	shmguard_map_close(map);
+	close(client);
+}
+
+TEST(nosigbus_map_that_shrinks_after_all)
+{
+	int client = numbered_memfd(PAGES);
+	fake_kernel_use();
+	fake_kernel.has_nosigbus = true;
+	struct shmguard_map *map = must_open(client, NULL);
+	ck_assert_int_eq(shmguard_map_tier(map), SHMGUARD_TIER_NOSIGBUS);
+	struct shmguard_view reading = must_read(map), writing;
+	ck_assert_int_eq(shmguard_map_begin_write(map, 0, PAGES * page, &writing),
+		0);
+	truncate_to(client, 3);
+	memset(writing.data, 9, PAGES * page);
+	end_with(writing, -1);
+	ck_assert_int_eq(byte_in_file(client, 3 * page), -1);
+	end_with(reading, -1);
+	shmguard_map_close(map);
+	close(client);
+}
+
+/* ---- Threads that block SIGBUS (I13) ---- */
+
+static void *
+read_with_all_blocked(void *map)
+{
+	sigset_t all, now;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	struct shmguard_view view;
+	if (shmguard_map_begin_read(map, 0, PAGES * page, &view) != 0)
+		return "begin_read";
+	if (((volatile char *)view.data)[PAGES * page - 1] != 0)
+		return "not zero";
+	if (shmguard_view_end(&view) != -1)
+		return "not lost";
+	pthread_sigmask(SIG_SETMASK, NULL, &now);
+	return sigismember(&now, SIGTERM) == 1 ? NULL : "mask";
+}
+
+static void *
+write_with_all_blocked(void *map)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	struct shmguard_view view;
+	if (shmguard_map_begin_write(map, 0, PAGES * page, &view) != 0)
+		return "begin_write";
+	memset(view.data, 7, PAGES * page);
+	return shmguard_view_end(&view) == -1 ? NULL : "not lost";
+}
+
+TEST(F21_threads_that_block_sigbus)
+{
+	void *(*const functions[])(void *) = {
+		read_with_all_blocked, write_with_all_blocked,
+	};
+	for (int i = 0; i < 2; i++) {
+		pthread_t thread;
+		void *problem;
+		int client = numbered_memfd(PAGES);
+		struct shmguard_map *map = must_open(client, NULL);
+		truncate_to(client, 1);
+		ck_assert_int_eq(pthread_create(&thread, NULL, functions[i], map), 0);
+		ck_assert_int_eq(pthread_join(thread, &problem), 0);
+		ck_assert_msg(problem == NULL, "%s", (const char *)problem);
+		shmguard_map_close(map);
+		close(client);
+	}
+}
+
+/* ---- Hosts with a handler of their own ---- */
+
+static volatile sig_atomic_t foreign;
+
+static void
+host_sigaction(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	if (!shmguard_handle_sigbus(info)) {
+		foreign++;
+		_exit(1);
+	}
+}
+
+TEST(I4_host_owns_the_handler)
+{
+	static const struct shmguard_policy host = {
+		.handler = SHMGUARD_HANDLER_HOST,
+	};
+	struct sigaction action = {
+		.sa_sigaction = host_sigaction,
+		.sa_flags = SA_SIGINFO,
+	};
+	ck_assert_int_eq(sigaction(SIGBUS, &action, NULL), 0);
+	int client = numbered_memfd(PAGES);
+	struct shmguard_map *map = must_open(client, &host);
+	struct shmguard_view view = must_read(map);
+	truncate_to(client, 3);
+	check_bytes(&view, 3);
+	end_with(view, -1);
+	shmguard_map_close(map);
+	close(client);
+	ck_assert_int_eq(sigaction(SIGBUS, NULL, &action), 0);
+	ck_assert_ptr_eq((void *)action.sa_sigaction, (void *)host_sigaction);
+}
+
+/* ---- Reports (I5) ---- */
+
+struct client {
+	int fd;
+	struct shmguard_map *map;
+	int reports;
+	bool closes_itself;
+	struct client *closes;
+};
+
+static struct client
+connect_client(struct fault_notifier *notifier,
+	const struct shmguard_policy *policy, struct client *self)
+{
+	struct client client = {.fd = numbered_memfd(PAGES)};
+	client.map = guarded_map_open(fcntl(client.fd, F_DUPFD_CLOEXEC, 0),
+		PAGES * page, policy, notifier, self, NULL);
+	ck_assert_ptr_nonnull(client.map);
+	return client;
+}
+
+static void
+disconnect_client(struct client *client)
+{
+	shmguard_map_close(client->map);
+	client->map = NULL;
+}
+
+static void
+lose_memory(struct client *client)
+{
+	struct shmguard_view view = must_read(client->map);
+	truncate_to(client->fd, 1);
+	/* A copy has been made by now, the next one meets the loss. */
+	if (view.copy != NULL) {
+		end_with(view, 0);
+		view = must_read(client->map);
+	}
+	check_bytes(&view, 1);
+	end_with(view, -1);
+}
+
+static bool
+is_awake(const struct fault_notifier *notifier)
+{
+	struct pollfd poll_fd = {
+		.fd = fault_notifier_fd(notifier), .events = POLLIN,
+	};
+	int ready = poll(&poll_fd, 1, 0);
+	ck_assert_int_ge(ready, 0);
+	return ready == 1;
+}
+
+static void
+report(void *owner)
+{
+	struct client *client = owner;
+	client->reports++;
+	if (client->closes != NULL)
+		disconnect_client(client->closes);
+	if (client->closes_itself)
+		disconnect_client(client);
+}
+
+static void
+check_reports(const struct shmguard_policy *policy)
+{
+	static struct client clients[5];
+	struct fault_notifier *notifiers[2] = {
+		fault_notifier_create(), fault_notifier_create(),
+	};
+	for (int i = 0; i < 5; i++)
+		clients[i] = connect_client(notifiers[i % 2], policy, &clients[i]);
+	guarded_map_dispatch_faults(notifiers[0], report);
+	ck_assert(!is_awake(notifiers[0]));
+
+	lose_memory(&clients[0]);
+	lose_memory(&clients[4]);
+	lose_memory(&clients[1]);
+	ck_assert(is_awake(notifiers[0]));
+	ck_assert(is_awake(notifiers[1]));
+	guarded_map_dispatch_faults(notifiers[0], report);
+	ck_assert(!is_awake(notifiers[0]));
+	ck_assert(is_awake(notifiers[1]));
+	ck_assert_int_eq(clients[0].reports, 1);
+	ck_assert_int_eq(clients[1].reports, 0);
+	ck_assert_int_eq(clients[2].reports, 0);
+	ck_assert_int_eq(clients[4].reports, 1);
+
+	/* Once is enough, and a closed map is nobody's. */
+	guarded_map_dispatch_faults(notifiers[0], report);
+	ck_assert_int_eq(clients[0].reports, 1);
+	disconnect_client(&clients[1]);
+	guarded_map_dispatch_faults(notifiers[1], report);
+	ck_assert_int_eq(clients[1].reports, 0);
+
+	for (int i = 0; i < 5; i++) {
+		disconnect_client(&clients[i]);
+		close(clients[i].fd);
+	}
+	fault_notifier_unref(notifiers[0]);
+	fault_notifier_unref(notifiers[1]);
+}
+
+TEST(I5_owner_is_named_once)
+{
+	check_reports(NULL);
+}
+
+TEST(I5_owner_of_a_copied_file_is_named_once)
+{
+	check_reports(&copy_policy);
+}
+
+static void
+check_closing_in_reports(const struct shmguard_policy *policy)
+{
+	static struct client clients[4];
+	struct fault_notifier *notifier = fault_notifier_create();
+	for (int i = 0; i < 4; i++)
+		clients[i] = connect_client(notifier, policy, &clients[i]);
+	/* Whichever of the two comes first closes the other. */
+	clients[0].closes = &clients[1];
+	clients[1].closes = &clients[0];
+	clients[2].closes_itself = true;
+	struct shmguard_view pinned = must_read(clients[1].map);
+	for (int i = 0; i < 4; i++)
+		lose_memory(&clients[i]);
+	guarded_map_dispatch_faults(notifier, report);
+	ck_assert_int_eq(clients[0].reports + clients[1].reports, 1);
+	ck_assert_int_eq(clients[2].reports, 1);
+	ck_assert_int_eq(clients[3].reports, 1);
+
+	if (pinned.range != NULL)
+		check_bytes(&pinned, 1);
+	shmguard_view_end(&pinned);
+	for (int i = 0; i < 4; i++) {
+		disconnect_client(&clients[i]);
+		close(clients[i].fd);
+	}
+	fault_notifier_unref(notifier);
+}
+
+TEST(I5_report_may_close_maps)
+{
+	check_closing_in_reports(NULL);
+}
+
+TEST(I5_report_may_close_copied_maps)
+{
+	check_closing_in_reports(&copy_policy);
+}
+
+static void
+check_loss_after_close(const struct shmguard_policy *policy)
+{
+	static struct client client;
+	struct fault_notifier *notifier = fault_notifier_create();
+	client = connect_client(notifier, policy, &client);
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_write(client.map, 0, PAGES * page,
+		&view), 0);
+	disconnect_client(&client);
+	/* The view keeps what it needs to wake somebody who has gone. */
+	int fd = fault_notifier_fd(notifier);
+	fault_notifier_ref(notifier);
+	truncate_to(client.fd, 0);
+	((volatile char *)view.data)[page] = 1;
+	end_with(view, -1);
+	guarded_map_dispatch_faults(notifier, report);
+	ck_assert_int_eq(client.reports, 0);
+	fault_notifier_unref(notifier);
+	fault_notifier_unref(notifier);
+	ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
+	close(client.fd);
+}
+
+TEST(I5_nobody_is_named_after_close)
+{
+	check_loss_after_close(NULL);
+	check_loss_after_close(&copy_policy);
+}
+
+TEST(I5_view_keeps_the_notifier)
+{
+	static struct client client;
+	struct fault_notifier *notifier = fault_notifier_create();
+	int fd = fault_notifier_fd(notifier);
+	client = connect_client(notifier, NULL, &client);
+	struct shmguard_view view = must_read(client.map);
+	disconnect_client(&client);
+	fault_notifier_unref(notifier);
+	ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+	truncate_to(client.fd, 1);
+	check_bytes(&view, 1);
+	end_with(view, -1);
+	ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
+	close(client.fd);
+}
+
+static void *
+lose_memory_on_thread(void *client)
+{
+	struct client *self = client;
+	struct shmguard_view view;
+	if (shmguard_map_begin_read(self->map, 0, PAGES * page, &view) != 0)
+		return NULL;
+	int byte = ((volatile char *)view.data)[PAGES * page - 1];
+	return shmguard_view_end(&view) == -1 && byte == 0 ? client : NULL;
+}
+
+TEST(I5_fault_of_another_thread_wakes_the_display)
+{
+	static struct client client;
+	pthread_t thread;
+	void *result;
+	struct fault_notifier *notifier = fault_notifier_create();
+	client = connect_client(notifier, NULL, &client);
+	truncate_to(client.fd, 1);
+	ck_assert_int_eq(pthread_create(&thread, NULL, lose_memory_on_thread,
+		&client), 0);
+	struct pollfd poll_fd = {
+		.fd = fault_notifier_fd(notifier), .events = POLLIN,
+	};
+	ck_assert_int_eq(poll(&poll_fd, 1, 10000), 1);
+	guarded_map_dispatch_faults(notifier, report);
+	ck_assert_int_eq(client.reports, 1);
+	ck_assert_int_eq(pthread_join(thread, &result), 0);
+	ck_assert_ptr_eq(result, &client);
+	disconnect_client(&client);
+	close(client.fd);
+	fault_notifier_unref(notifier);
+}
+
+/* ---- Huge pages ---- */
+
+#define HUGE_PAGES "/proc/sys/vm/nr_overcommit_hugepages"
+enum { HUGE = 7 };
+
+static int
+open_huge_pages(long *before)
+{
+	FILE *file = fopen(HUGE_PAGES, "re");
+	if (file == NULL || fscanf(file, "%ld", before) != 1)
+		*before = -1;
+	if (file != NULL)
+		fclose(file);
+	return *before < 0 ? -1 : open(HUGE_PAGES, O_WRONLY | O_CLOEXEC);
+}
+
+static void
+set_huge_pages(int fd, long pages)
+{
+	char number[32];
+	int length = snprintf(number, sizeof(number), "%ld\n", pages);
+	ck_assert_int_eq(pwrite(fd, number, (size_t)length, 0), length);
+}
+
+/* Holes in the middle, next to each other, at the end. */
+static const bool punched[HUGE] = {
+	false, true, false, true, true, false, true,
+};
+
+static bool
+fill_and_punch(int client, size_t huge, int limit_fd, long limit,
+	struct shmguard_map **map)
+{
+	set_huge_pages(limit_fd, limit + HUGE);
+	bool filled = fallocate(client, 0, 0, (off_t)(HUGE * huge)) == 0;
+	for (size_t i = 0; filled && i < HUGE; i++) {
+		unsigned char *bytes = mmap(NULL, huge, PROT_READ | PROT_WRITE,
+			MAP_SHARED, client, (off_t)(i * huge));
+		filled = bytes != MAP_FAILED;
+		if (filled) {
+			memset(bytes, page_byte(i), huge);
+			munmap(bytes, huge);
+		}
+	}
+	if (filled) {
+		*map = shmguard_map_open(fcntl(client, F_DUPFD_CLOEXEC, 0),
+			HUGE * huge, NULL, NULL);
+		filled = *map != NULL;
+	}
+	for (size_t i = 0; filled && i < HUGE; i++) {
+		if (punched[i])
+			filled = fallocate(client,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)(i * huge), (off_t)huge) == 0;
+	}
+	set_huge_pages(limit_fd, limit);
+	return filled;
+}
+
+TEST(F16_holes_in_huge_pages_lose_only_the_holes)
+{
+	struct stat file;
+	long limit;
+	struct shmguard_map *map = NULL;
+	int client = memfd_create("test",
+		MFD_CLOEXEC | MFD_HUGETLB | MFD_ALLOW_SEALING);
+	if (client < 0 || fstat(client, &file) != 0)
+		SKIP("no huge pages: %s", strerror(errno));
+	size_t huge = (size_t)file.st_blksize;
+	int limit_fd = open_huge_pages(&limit);
+	if (limit_fd < 0) {
+		close(client);
+		SKIP("the number of huge pages cannot be set: %s", strerror(errno));
+	}
+	ck_assert_int_eq(ftruncate(client, (off_t)(HUGE * huge)), 0);
+	ck_assert_int_eq(fcntl(client, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	if (!fill_and_punch(client, huge, limit_fd, limit, &map)) {
+		shmguard_map_close(map);
+		close(limit_fd);
+		close(client);
+		SKIP("no huge pages to be had");
+	}
+
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_read(map, 0, HUGE * huge, &view), 0);
+	for (size_t i = HUGE; i-- > 0;) {
+		const volatile unsigned char *data =
+			(unsigned char *)view.data + i * huge;
+		int expected = punched[i] ? 0 : page_byte(i);
+		ck_assert_int_eq(data[0], expected);
+		ck_assert_int_eq(data[huge - 1], expected);
+	}
+	unsigned int faults = view.range->faults;
+	bool lost = shmguard_map_lost(map);
+	ck_assert_int_eq(shmguard_view_end(&view), lost ? -1 : 0);
+
+	ck_assert_uint_le(faults, 3);
+	shmguard_map_close(map);
+	close(limit_fd);
+	close(client);
+	if (!lost)
+		SKIP("somebody else had made huge pages available");
+}
