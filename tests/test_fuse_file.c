@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,25 +104,32 @@ TEST(short_file_is_lost_without_being_truncated)
 	fuse_file_stop(file);
 }
 
-/* A child that looks at the file with `call` and then ends, which closes it. */
+/* A child that looks at the file with `call`, if there is one, and tells; and
+ * then ends, which closes the file. */
 static pid_t
-start_looking(struct fuse_file *file, int (*call)(int fd), int *ended)
+start_looking(struct fuse_file *file, int (*call)(int fd), int *told)
 {
 	int ends[2];
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	pid_t child = fork();
 	ck_assert_int_ge(child, 0);
-	if (child == 0)
-		_exit(call(fuse_file_open(file, O_RDWR)) != 0);
+	if (child == 0) {
+		int fd = fuse_file_open(file, O_RDWR);
+		if (call != NULL) {
+			call(fd);
+			(void)!write(ends[1], "", 1);
+		}
+		_exit(0);
+	}
 	close(ends[1]);
-	*ended = ends[0];
+	*told = ends[0];
 	return child;
 }
 
 static bool
-has_ended(int ended)
+has_told_or_ended(int told)
 {
-	struct pollfd polled = {.fd = ended, .events = POLLIN};
+	struct pollfd polled = {.fd = told, .events = POLLIN};
 	return poll(&polled, 1, PATIENCE) == 1;
 }
 
@@ -132,34 +141,41 @@ call_fstat(int fd)
 }
 
 static int
+call_fstatfs(int fd)
+{
+	struct statfs status;
+	return fstatfs(fd, &status);
+}
+
+static int
+call_truncate(int fd)
+{
+	return ftruncate(fd, 0);
+}
+
+static int
 call_read(int fd)
 {
 	char byte;
 	return pread(fd, &byte, 1, 0) == 1 ? 0 : -1;
 }
 
-static int
-call_nothing(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
 TEST(silent_file_blocks_until_it_is_stopped)
 {
 	static int (*const calls[])(int fd) = {
-		call_fstat, call_read, close, call_nothing,
+		call_fstat, call_fstatfs, call_truncate, call_read, fsync,
+		close, NULL,
 	};
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		START(file, FUSE_FILE_SILENT);
-		int ended;
-		pid_t child = start_looking(file, calls[i], &ended);
-		ck_assert(!has_ended(ended));
+		int told;
+		pid_t child = start_looking(file, calls[i], &told);
+		ck_assert(!has_told_or_ended(told));
 		kill(child, SIGKILL);
-		ck_assert(!has_ended(ended));
+		ck_assert(!has_told_or_ended(told));
 		fuse_file_stop(file);
 		ck_assert_int_eq(waitpid(child, NULL, 0), child);
-		close(ended);
+		close(told);
 	}
 }
 
@@ -174,5 +190,29 @@ TEST(mode_can_be_changed)
 	ck_assert_int_eq(fuse_file_set_mode(file, FUSE_FILE_NORMAL), 0);
 	ck_assert_int_eq(call_fstat(fd), 0);
 	close(fd);
+	fuse_file_stop(file);
+}
+
+static void *
+start_server(void *data)
+{
+	(void)data;
+	return fuse_file_start(SIZE, FUSE_FILE_NORMAL);
+}
+
+TEST(server_ends_with_the_thread_that_started_it)
+{
+	START(here, FUSE_FILE_NORMAL);
+	fuse_file_stop(here);
+	pthread_t thread;
+	void *file;
+	ck_assert_int_eq(pthread_create(&thread, NULL, start_server, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, &file), 0);
+	ck_assert_ptr_nonnull(file);
+	while (fuse_file_set_mode(file, FUSE_FILE_NORMAL) == 0)
+		usleep(1000);
+	ck_assert_int_eq(errno, ENOTCONN);
+	ck_assert_int_lt(fuse_file_open(file, O_RDWR), 0);
+	ck_assert_int_eq(errno, ENOTCONN);
 	fuse_file_stop(file);
 }
