@@ -63,6 +63,8 @@ do_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
 	}
 
 	flags &= ~NOSIGBUS_FLAG;
+	if (fake_kernel.reserves_nothing)
+		flags |= MAP_NORESERVE;
 	char *result = fake_kernel.roomy && addr == NULL ?
 		map_with_room(length, prot, flags, fd, offset) :
 		mmap(addr, length, prot, flags, fd, offset);

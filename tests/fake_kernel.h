@@ -18,6 +18,8 @@ struct fake_kernel {
 	/* Mappings of writable files cannot be shared for reading if the file is
 	 * write-sealed (Linux before 6.7). */
 	bool refuses_sealed_sharing;
+	/* Mappings need no memory before they are touched, huge pages neither. */
+	bool reserves_nothing;
 	/* Nothing can grow where it is; or new mappings have room behind them.
 	 * The default is whatever this kernel has. */
 	bool tight, roomy;
