@@ -29,4 +29,14 @@ test_files_name_their_license() {
 	[ -z "$without" ]
 }
 
+test_every_test_is_built() {
+	local forgotten
+	forgotten=$(cd tests && for file in test_*.*; do
+		name=${file#test_}
+		grep -q -e "'${name%.*}'" -e "'$file'" meson.build || echo "$file"
+	done)
+	echo "$forgotten"
+	[ -z "$forgotten" ]
+}
+
 run_tests "$@"
