@@ -104,8 +104,8 @@ TEST(short_file_is_lost_without_being_truncated)
 	fuse_file_stop(file);
 }
 
-/* A child that looks at the file with `call`, if there is one, and tells; and
- * then ends, which closes the file. */
+/* A child that opens the file, looks at it with `call`, if there is one, and
+ * tells; and then ends, which closes the file. */
 static pid_t
 start_looking(struct fuse_file *file, int (*call)(int fd), int *told)
 {
@@ -115,6 +115,7 @@ start_looking(struct fuse_file *file, int (*call)(int fd), int *told)
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
 		int fd = fuse_file_open(file, O_RDWR);
+		(void)!write(ends[1], "", 1);
 		if (call != NULL) {
 			call(fd);
 			(void)!write(ends[1], "", 1);
@@ -122,6 +123,8 @@ start_looking(struct fuse_file *file, int (*call)(int fd), int *told)
 		_exit(0);
 	}
 	close(ends[1]);
+	char opened;
+	ck_assert_int_eq(read(ends[0], &opened, 1), 1);
 	*told = ends[0];
 	return child;
 }
