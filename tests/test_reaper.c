@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "fuse_file.h"
 #include "harness.h"
 #include "reaper.h"
+#include "reaper_watch.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -31,9 +27,6 @@
 #endif
 #endif
 
-/* Long enough that a thread which does not come in this time is blocked. */
-#define PATIENCE_SECONDS 20
-
 static void
 must_wait(sem_t *semaphore)
 {
@@ -46,75 +39,7 @@ must_wait(sem_t *semaphore)
 	}
 }
 
-static void
-must_become(atomic_int *value, int expected)
-{
-	for (int i = 0; i < PATIENCE_SECONDS * 100; i++) {
-		if (atomic_load(value) == expected)
-			return;
-		usleep(10 * 1000);
-	}
-	ck_assert_int_eq(atomic_load(value), expected);
-}
-
-static int
-count_reaper_threads(void)
-{
-	int count = 0;
-	DIR *dir = opendir("/proc/self/task");
-	ck_assert_ptr_nonnull(dir);
-	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		char path[300], name[32] = "";
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
-			entry->d_name);
-		FILE *file = fopen(path, "re");
-		if (file == NULL)
-			continue;
-		if (fgets(name, sizeof(name), file) != NULL &&
-				strcmp(name, "shmguard-reaper\n") == 0)
-			count++;
-		fclose(file);
-	}
-	closedir(dir);
-	return count;
-}
-
-/* The kernel lists a thread for a moment after it was joined. */
-static void
-must_have_reaper_threads(int expected)
-{
-	for (int i = 0; i < PATIENCE_SECONDS * 100; i++) {
-		if (count_reaper_threads() == expected)
-			return;
-		usleep(10 * 1000);
-	}
-	ck_assert_int_eq(count_reaper_threads(), expected);
-}
-
 /* ---- Jobs ---- */
-
-static atomic_int jobs_done, jobs_done_here;
-static pthread_t test_thread;
-
-static void
-count_job(struct reaper_job *job)
-{
-	if (pthread_equal(pthread_self(), test_thread))
-		atomic_fetch_add(&jobs_done_here, 1);
-	atomic_fetch_add(&jobs_done, 1);
-	free(job);
-}
-
-/* Also for forked children, which may find libcheck's own lock held. */
-static void
-submit(void (*run)(struct reaper_job *job))
-{
-	struct reaper_job *job = malloc(sizeof(*job));
-	if (job == NULL)
-		abort();
-	job->run = run;
-	reaper_submit(job);
-}
 
 static sem_t gate, gate_reached;
 
@@ -133,21 +58,13 @@ occupy_reaper(void)
 {
 	sem_init(&gate, 0, 0);
 	sem_init(&gate_reached, 0, 0);
-	test_thread = pthread_self();
 	submit(wait_at_gate);
 	must_wait(&gate_reached);
 }
 
-static void
-set_up(void)
-{
-	test_thread = pthread_self();
-	reaper_ref();
-}
-
 TEST(I11_jobs_run_on_another_thread)
 {
-	set_up();
+	reaper_ref();
 	occupy_reaper();
 	ck_assert_int_eq(atomic_load(&jobs_done), 0);
 	sem_post(&gate);
@@ -179,7 +96,7 @@ note_number(struct reaper_job *job)
 
 TEST(jobs_run_in_order)
 {
-	set_up();
+	reaper_ref();
 	occupy_reaper();
 	for (int i = 0; i < 100; i++) {
 		struct numbered_job *numbered = malloc(sizeof(*numbered));
@@ -195,7 +112,7 @@ TEST(jobs_run_in_order)
 
 TEST(I11_last_unref_waits_for_all_jobs)
 {
-	set_up();
+	reaper_ref();
 	occupy_reaper();
 	for (int i = 0; i < 1000; i++)
 		submit(count_job);
@@ -208,7 +125,7 @@ TEST(I11_last_unref_waits_for_all_jobs)
 
 TEST(other_unrefs_do_not_wait)
 {
-	set_up();
+	reaper_ref();
 	reaper_ref();
 	occupy_reaper();
 	reaper_unref();
@@ -220,7 +137,6 @@ TEST(other_unrefs_do_not_wait)
 
 TEST(I11_can_be_used_again_and_again)
 {
-	test_thread = pthread_self();
 	for (int i = 0; i < 50; i++) {
 		reaper_ref();
 		submit(count_job);
@@ -245,7 +161,7 @@ TEST(thread_without_reference_ends_with_its_jobs)
 
 TEST(reference_keeps_the_thread)
 {
-	set_up();
+	reaper_ref();
 	occupy_reaper();
 	sem_post(&gate);
 	must_become(&jobs_done, 1);
@@ -264,7 +180,7 @@ unref_in_job(struct reaper_job *job)
 
 TEST(job_may_release_the_last_reference)
 {
-	set_up();
+	reaper_ref();
 	submit(unref_in_job);
 	must_become(&jobs_done, 1);
 	must_have_reaper_threads(0);
@@ -272,7 +188,7 @@ TEST(job_may_release_the_last_reference)
 
 TEST(I11_queue_is_bounded)
 {
-	set_up();
+	reaper_ref();
 	occupy_reaper();
 	for (int i = 0; i < REAPER_QUEUE_MAX; i++)
 		submit(count_job);
@@ -303,7 +219,7 @@ refuse_thread(pthread_t *thread, const pthread_attr_t *attr,
 TEST(jobs_run_here_when_no_thread_can_be_made)
 {
 	const struct reaper_syscalls no_threads = {refuse_thread, close};
-	set_up();
+	reaper_ref();
 	reaper_syscalls = &no_threads;
 	submit(count_job);
 	submit(count_job);
@@ -335,7 +251,7 @@ TEST(I4_signals_are_left_to_other_threads)
 {
 	sigset_t before, after;
 	pthread_sigmask(SIG_SETMASK, NULL, &before);
-	set_up();
+	reaper_ref();
 	submit(look_around);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	reaper_unref();
@@ -350,7 +266,7 @@ TEST(I4_signals_are_left_to_other_threads)
 
 TEST(I11_waking_up_preempts_nobody)
 {
-	set_up();
+	reaper_ref();
 	submit(look_around);
 	reaper_unref();
 	ck_assert_int_eq(seen.policy, SCHED_BATCH);
@@ -362,7 +278,7 @@ TEST(I11_realtime_priority_is_not_inherited)
 	const struct sched_param normal = {0};
 	if (sched_setscheduler(0, SCHED_RR, &rt) != 0)
 		SKIP("no realtime priority: %s", strerror(errno));
-	set_up();
+	reaper_ref();
 	submit(look_around);
 	sched_setscheduler(0, SCHED_OTHER, &normal);
 	reaper_unref();
@@ -430,162 +346,6 @@ TEST(I11_many_threads_submit_without_reference)
 	run_submitters(submit_without_reference);
 }
 
-/* ---- Descriptors whose close blocks ---- */
-
-static atomic_int closes_begun, closes_done;
-
-static int
-stuck_close(int fd)
-{
-	atomic_fetch_add(&closes_begun, 1);
-	while (sem_wait(&gate) != 0)
-		;
-	int result = close(fd);
-	atomic_fetch_add(&closes_done, 1);
-	return result;
-}
-
-/* Closing takes a post of the gate each, after the first few. */
-static void
-make_closes_hang(int after)
-{
-	static const struct reaper_syscalls stuck = {
-		pthread_create, stuck_close,
-	};
-	sem_init(&gate, 0, after);
-	reaper_syscalls = &stuck;
-}
-
-static int
-must_dup(void)
-{
-	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
-static bool
-is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
-
-TEST(F17_descriptor_is_closed)
-{
-	int fd = must_dup();
-	reaper_close_blocking(fd);
-	for (int i = 0; i < PATIENCE_SECONDS * 100 && is_open(fd); i++)
-		usleep(10 * 1000);
-	ck_assert(!is_open(fd));
-}
-
-TEST(F17_close_that_hangs_holds_nobody)
-{
-	make_closes_hang(0);
-	reaper_ref();
-	test_thread = pthread_self();
-	reaper_close_blocking(must_dup());
-	must_become(&closes_begun, 1);
-
-	submit(count_job);
-	must_become(&jobs_done, 1);
-	reaper_unref();
-	ck_assert_int_eq(atomic_load(&closes_done), 0);
-
-	sem_post(&gate);
-	must_become(&closes_done, 1);
-	must_have_reaper_threads(0);
-}
-
-TEST(F17_closes_that_hang_are_bounded)
-{
-	enum { FDS = 3 * REAPER_CLOSERS_MAX };
-	int fds[FDS];
-	make_closes_hang(0);
-	for (int i = 0; i < FDS; i++) {
-		fds[i] = must_dup();
-		reaper_close_blocking(fds[i]);
-	}
-	must_become(&closes_begun, REAPER_CLOSERS_MAX);
-	ck_assert_int_eq(count_reaper_threads(), REAPER_CLOSERS_MAX);
-	for (int i = 0; i < FDS; i++)
-		ck_assert(is_open(fds[i]));
-
-	/* One answers: another takes its place. */
-	sem_post(&gate);
-	must_become(&closes_begun, REAPER_CLOSERS_MAX + 1);
-	ck_assert_int_eq(count_reaper_threads(), REAPER_CLOSERS_MAX);
-
-	for (int i = 1; i < FDS; i++)
-		sem_post(&gate);
-	must_become(&closes_done, FDS);
-	for (int i = 0; i < FDS; i++)
-		ck_assert(!is_open(fds[i]));
-	must_have_reaper_threads(0);
-
-	/* And there are threads for new ones. */
-	reaper_close_blocking(must_dup());
-	must_become(&closes_begun, FDS + 1);
-	sem_post(&gate);
-	must_become(&closes_done, FDS + 1);
-	must_have_reaper_threads(0);
-}
-
-TEST(F17_descriptor_waits_when_no_thread_can_be_made)
-{
-	const struct reaper_syscalls no_threads = {refuse_thread, close};
-	int first = must_dup(), second = must_dup();
-	reaper_syscalls = &no_threads;
-	reaper_close_blocking(first);
-	ck_assert(is_open(first));
-
-	make_closes_hang(0);
-	reaper_close_blocking(second);
-	sem_post(&gate);
-	sem_post(&gate);
-	must_become(&closes_done, 2);
-	ck_assert(!is_open(first));
-	ck_assert(!is_open(second));
-	must_have_reaper_threads(0);
-}
-
-TEST(F17_many_threads_close)
-{
-	enum { FDS = 200 };
-	make_closes_hang(FDS);
-	for (int i = 0; i < FDS; i++)
-		reaper_close_blocking(must_dup());
-	must_become(&closes_done, FDS);
-	must_have_reaper_threads(0);
-}
-
-TEST(F17_fuse_file_that_is_never_released_holds_nobody)
-{
-	enum { FDS = REAPER_CLOSERS_MAX + 4 };
-	int fds[FDS];
-	struct fuse_file *file = fuse_file_start(4096, FUSE_FILE_SILENT);
-	if (file == NULL)
-		SKIP("no FUSE: %s", fuse_file_problem());
-	for (int i = 0; i < FDS; i++) {
-		fds[i] = fuse_file_open(file, O_RDWR);
-		ck_assert_int_ge(fds[i], 0);
-	}
-
-	set_up();
-	for (int i = 0; i < FDS; i++)
-		reaper_close_blocking(fds[i]);
-	submit(count_job);
-	reaper_unref();
-	ck_assert_int_eq(atomic_load(&jobs_done), 1);
-	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
-	must_have_reaper_threads(REAPER_CLOSERS_MAX);
-
-	fuse_file_stop(file);
-	must_have_reaper_threads(0);
-	for (int i = 0; i < FDS; i++)
-		ck_assert(!is_open(fds[i]));
-}
-
 /* ---- Fork ---- */
 
 /* TSan does not allow threads in the child of a process with threads. */
@@ -614,7 +374,7 @@ must_exit_cleanly(pid_t child)
 
 TEST(forked_child_has_a_reaper_of_its_own)
 {
-	set_up();
+	reaper_ref();
 	occupy_reaper();
 	for (int i = 0; i < REAPER_QUEUE_MAX; i++)
 		submit(count_job);
@@ -627,31 +387,6 @@ TEST(forked_child_has_a_reaper_of_its_own)
 	sem_post(&gate);
 	reaper_unref();
 	ck_assert_int_eq(atomic_load(&jobs_done), REAPER_QUEUE_MAX + 1);
-}
-
-TEST(forked_child_can_close)
-{
-	make_closes_hang(0);
-	for (int i = 0; i < REAPER_CLOSERS_MAX + 1; i++)
-		reaper_close_blocking(must_dup());
-	must_become(&closes_begun, REAPER_CLOSERS_MAX);
-
-	int fd = must_dup();
-	pid_t child = fork();
-	if (child == 0) {
-		reaper_syscalls = &real_reaper_syscalls;
-		reaper_close_blocking(fd);
-		for (int i = 0; i < PATIENCE_SECONDS * 100 && is_open(fd); i++)
-			usleep(10 * 1000);
-		_exit(is_open(fd) ? 1 : 0);
-	}
-	must_exit_cleanly(child);
-	close(fd);
-
-	for (int i = 0; i < REAPER_CLOSERS_MAX + 1; i++)
-		sem_post(&gate);
-	must_become(&closes_done, REAPER_CLOSERS_MAX + 1);
-	must_have_reaper_threads(0);
 }
 
 /* A child made by ASan's runtime can find its allocator locked. */
@@ -671,7 +406,7 @@ hammer(void *unused)
 TEST(fork_at_any_moment)
 {
 	pthread_t threads[2];
-	set_up();
+	reaper_ref();
 	atomic_store(&hammering, true);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer,
