@@ -12,7 +12,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* One in so many of the descriptors that the process may have. */
+#define KEPT_DESCRIPTORS_SHARE 4
+
+static _Atomic unsigned int kept_descriptors;
 
 static void
 close_descriptor(int fd, const struct fd_verdict *verdict)
@@ -38,6 +44,8 @@ map_unref(struct shmguard_map *map)
 		return;
 
 	close_descriptor(map->fd, &map->verdict);
+	if (map->keeps_descriptor)
+		atomic_fetch_sub(&kept_descriptors, 1);
 	if (map->holds_trap)
 		sigbus_trap_unref();
 	if (map->notifier != NULL)
@@ -138,8 +146,26 @@ map_from_descriptor(struct shmguard_map *map, size_t size, bool writable,
 	});
 }
 
+/* Where a mapping cannot stand for its file the descriptor has to, but all of
+ * them together get no more than a part of the table (I8). */
+static int
+keep_descriptor(struct shmguard_map *map)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	if (atomic_fetch_add(&kept_descriptors, 1) >=
+			limit.rlim_cur / KEPT_DESCRIPTORS_SHARE) {
+		atomic_fetch_sub(&kept_descriptors, 1);
+		errno = EMFILE;
+		return -1;
+	}
+	map->keeps_descriptor = true;
+	return 0;
+}
+
 static bool
-keeps_descriptor(const struct shmguard_map *map,
+needs_descriptor(const struct shmguard_map *map,
 	const struct client_mapping *mapping)
 {
 	bool can_duplicate = mapping->shared || mapping->handle != NULL;
@@ -159,16 +185,16 @@ make_first_mapping(struct shmguard_map *map)
 			SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
 	map->writes_by_copy = map->tier == SHMGUARD_TIER_COPIED ||
 		(mapping.nosigbus && !trap_allowed(&map->policy));
-	bool keep = keeps_descriptor(map, &mapping);
+	bool keep = needs_descriptor(map, &mapping);
 
 	if (map->tier == SHMGUARD_TIER_COPIED)
 		client_mapping_close(&mapping);
 	else if (map_add_generation(map, &map->reading, &mapping) < 0)
 		return -1;
-	if (!keep) {
-		close_descriptor(map->fd, &map->verdict);
-		map->fd = -1;
-	}
+	if (keep)
+		return keep_descriptor(map);
+	close_descriptor(map->fd, &map->verdict);
+	map->fd = -1;
 	return 0;
 }
 
@@ -226,12 +252,12 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 		map->notifier = fault_notifier_ref(notifier);
 
 	map->writes_by_copy = tier == SHMGUARD_TIER_COPIED;
-	if (tier != SHMGUARD_TIER_COPIED &&
-			(hold_trap(map) < 0 || make_first_mapping(map) < 0)) {
+	if (tier == SHMGUARD_TIER_COPIED ? keep_descriptor(map) < 0 :
+			hold_trap(map) < 0 || make_first_mapping(map) < 0) {
 		error = errno;
 		if (error != ENOMEM)
 			reason = SHMGUARD_REASON_UNMAPPABLE;
-		map_unref(map); /* and with it the descriptor */
+		shmguard_map_close(map); /* and with it the descriptor */
 		fd = -1;
 		goto refused;
 	}
@@ -241,7 +267,9 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	return map;
 
 refused:
-	close_descriptor(fd, &verdict);
+	/* By now another thread may have opened a file by that number. */
+	if (verdict.reason != SHMGUARD_REASON_BAD_FD || verdict.may_block)
+		close_descriptor(fd, &verdict);
 	if (reason_out != NULL)
 		*reason_out = reason;
 	errno = error;

@@ -24,6 +24,7 @@ struct shmguard_map {
 
 	/* Kept only where a mapping cannot stand for the file; else -1 (I8). */
 	int fd;
+	bool keeps_descriptor;
 
 	_Atomic size_t size;
 	_Atomic int tier;

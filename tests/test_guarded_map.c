@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -509,6 +510,43 @@ open_for(enum policy_kind policy, enum file_kind kind)
 		PAGES * page_size(), &policies[policy], NULL);
 	ck_assert_ptr_nonnull(map);
 	return map;
+}
+
+/* Neither copies nor pools of files that only we cannot write may take the
+ * descriptors that the rest of the process needs. */
+static void
+expect_bounded_descriptors(const struct shmguard_policy *policy)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 80;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+	int client = harness_memfd(4096, 1, 0);
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", client);
+	struct shmguard_map *maps[80];
+	int count = 0;
+	while ((maps[count] = shmguard_map_open(
+			open(path, O_RDONLY | O_CLOEXEC), 4096, policy, NULL)) != NULL)
+		count++;
+	ck_assert_int_eq(errno, EMFILE);
+	ck_assert_int_eq(count, 80 / 4);
+
+	shmguard_map_close(maps[--count]);
+	maps[count] = shmguard_map_open(open(path, O_RDONLY | O_CLOEXEC), 4096,
+		policy, NULL);
+	ck_assert_ptr_nonnull(maps[count]);
+	while (count >= 0)
+		shmguard_map_close(maps[count--]);
+	close(client);
+}
+
+TEST(I8_kept_descriptors_are_bounded)
+{
+	expect_bounded_descriptors(&(struct shmguard_policy){.writable = true});
+	expect_bounded_descriptors(&(struct shmguard_policy){
+		.unsealed = SHMGUARD_UNSEALED_COPY});
 }
 
 TEST(I4_handler_is_there_while_it_is_needed)

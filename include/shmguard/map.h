@@ -144,8 +144,9 @@ struct shmguard_view {
  *
  * The descriptor is taken over, on failure too: the caller must neither use nor
  * close it again, because closing some files can block for ever. It is closed
- * by the time this returns, or by another thread, or (tier COPIED and huge
- * pages) when the map is closed.
+ * by the time this returns, or by another thread, or when the map is closed
+ * (tier COPIED, huge pages, and with policy.writable files that we may not
+ * write). Such maps together get a quarter of RLIMIT_NOFILE.
  *
  * No call made here waits for a FUSE or network server unless the policy
  * allows those files.
@@ -155,7 +156,7 @@ struct shmguard_view {
  * be NULL, tells why the file got its tier or why it was refused.
  *
  * Returns NULL with errno EBADF, EACCES, EINVAL, EPERM (policy), EOVERFLOW,
- * ENOMEM or what mmap(2) set. Any thread.
+ * ENOMEM, EMFILE (no descriptor left to keep) or what mmap(2) set. Any thread.
  */
 __attribute__((warn_unused_result))
 struct shmguard_map *shmguard_map_open(int fd, size_t size,
