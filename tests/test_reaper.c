@@ -286,7 +286,7 @@ TEST(I11_realtime_priority_is_not_inherited)
 }
 
 #define SUBMITTERS 8
-#define JOBS_EACH 2000
+#define JOBS_EACH 500
 
 static void *
 submit_with_one_reference(void *unused)
