@@ -8,6 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#endif
+
 /*
  * A hostile client may make mounts of its own, in a user namespace or with
  * fusermount, and choose their file's names, sources and FUSE subtypes. What it
@@ -176,8 +183,10 @@ read_characters(struct table_reader *reader, const char *text, size_t length)
 	return false;
 }
 
-bool
-filesystem_table_may_block(int table_fd, const struct mount_identity *identity)
+enum answer { LOCAL, BLOCKING, NOT_LISTED };
+
+static enum answer
+look_up(int table_fd, const struct mount_identity *identity)
 {
 	struct table_reader reader = {.wanted = identity};
 	char chunk[4096];
@@ -186,21 +195,60 @@ filesystem_table_may_block(int table_fd, const struct mount_identity *identity)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return true;
-		if (got == 0 || read_characters(&reader, chunk, (size_t)got))
-			return reader.found_blocking || !reader.found_local;
+			return BLOCKING;
+		if (got > 0 && !read_characters(&reader, chunk, (size_t)got))
+			continue;
+		if (reader.found_blocking)
+			return BLOCKING;
+		return reader.found_local ? LOCAL : NOT_LISTED;
 	}
+}
+
+bool
+filesystem_table_may_block(int table_fd, const struct mount_identity *identity)
+{
+	return look_up(table_fd, identity) != LOCAL;
+}
+
+/*
+ * In a chroot the table lacks the mount that the root directory is on. Asking
+ * that one is no new risk: nothing runs in a chroot whose root does not answer.
+ */
+static bool
+is_local_root(const struct mount_identity *identity)
+{
+#ifdef __linux__
+	static const uint32_t local_magics[] = {
+		BTRFS_SUPER_MAGIC, EROFS_SUPER_MAGIC_V1, EXT4_SUPER_MAGIC,
+		F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, RAMFS_MAGIC,
+		SQUASHFS_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC,
+	};
+	struct stat root;
+	struct statfs filesystem;
+	if (stat("/", &root) < 0 || major(root.st_dev) != identity->dev_major ||
+			minor(root.st_dev) != identity->dev_minor ||
+			statfs("/", &filesystem) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(local_magics) / sizeof(local_magics[0]); i++) {
+		if ((uint32_t)filesystem.f_type == local_magics[i])
+			return true;
+	}
+#else
+	(void)identity;
+#endif
+	return false;
 }
 
 bool
 filesystem_may_block(const struct mount_identity *identity)
 {
-	/* Printing the table takes no lock that a waiting file system holds,
-	 * and asks none of them anything. */
+	/* Printing the table takes no lock that a waiting file system holds, and
+	 * asks none of them anything. */
 	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true;
-	bool may_block = filesystem_table_may_block(fd, identity);
+	enum answer answer = look_up(fd, identity);
 	close(fd);
-	return may_block;
+	return answer == BLOCKING ||
+		(answer == NOT_LISTED && !is_local_root(identity));
 }

@@ -19,7 +19,8 @@ struct mount_identity {
 /*
  * True unless the mount is in our mount table with a type that is known to be
  * local. Mounts that we cannot see (another mount namespace) are matched by
- * device, and count as able to block when that fails too. Any thread.
+ * device, and count as able to block when that fails too, unless they are what
+ * our root directory is on and that is local. Any thread.
  *
  * Costs one read of /proc/self/mountinfo and no heap memory.
  */

@@ -250,15 +250,21 @@ identify(int fd)
 	};
 }
 
-static bool
-path_may_block(const char *path)
+static struct mount_identity
+identify_path(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
 	struct mount_identity identity = identify(fd);
-	bool may_block = filesystem_may_block(&identity);
 	close(fd);
-	return may_block;
+	return identity;
+}
+
+static bool
+path_may_block(const char *path)
+{
+	struct mount_identity identity = identify_path(path);
+	return filesystem_may_block(&identity);
 }
 
 TEST(real_mount_table_is_understood)
@@ -325,5 +331,33 @@ TEST(local_mount_is_found_by_id_and_by_device)
 	ck_assert_int_eq(umount2(directory, MNT_DETACH), 0);
 	ck_assert(filesystem_may_block(&identity));
 	close(fd);
+	rmdir(directory);
+}
+
+/* Build chroots and the like: a plain directory of a mount as the root. */
+TEST(local_file_in_a_chroot_is_found)
+{
+	char directory[] = "/tmp/test-filesystem-XXXXXX", proc[64];
+	const char *problem = enter_mount_namespace(directory);
+	if (problem != NULL)
+		SKIP("no mount namespace: %s", problem);
+	struct mount_identity inside = identify_path(directory);
+	struct mount_identity outside = identify_path("/proc");
+	snprintf(proc, sizeof(proc), "%s/proc", directory);
+	ck_assert_int_eq(mkdir(proc, 0700), 0);
+	ck_assert_int_eq(mount("/proc", proc, NULL, MS_BIND, NULL), 0);
+	int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_eq(chroot(directory), 0);
+
+	ck_assert(!filesystem_may_block(&inside));
+	ck_assert(filesystem_may_block(&outside));
+	inside.dev_minor++;
+	ck_assert(filesystem_may_block(&inside));
+
+	ck_assert_int_eq(fchdir(root), 0);
+	ck_assert_int_eq(chroot("."), 0);
+	close(root);
+	ck_assert_int_eq(umount2(proc, MNT_DETACH), 0);
+	rmdir(proc);
 	rmdir(directory);
 }
