@@ -193,6 +193,8 @@ repair_range(struct trap_range *range, struct span all, uintptr_t address,
 	const siginfo_t *info)
 {
 	struct span span = choose_span(range, all, address, info);
+	/* First, for whoever finds that the mapping is not what it was. */
+	atomic_store(range->lost, true);
 	int prot;
 	do {
 		prot = atomic_load(&range->prot);
@@ -205,7 +207,6 @@ repair_range(struct trap_range *range, struct span all, uintptr_t address,
 		atomic_store(&range->zeros_from, span.start);
 
 	atomic_fetch_add(&range->faults, 1);
-	atomic_store(range->lost, true);
 	range_mark_faulted(range);
 	if (range->notify_fd >= 0)
 		wake(range->notify_fd);
