@@ -289,11 +289,11 @@ shmguard_map_close(struct shmguard_map *map)
 	if (map == NULL)
 		return;
 
+	/* Without the map's lock, which a thread may have held that a forked child
+	 * does not have. */
 	map_forget_lost_copy(map);
-	pthread_mutex_lock(&map->lock);
 	struct trap_range *reading = atomic_exchange(&map->reading, NULL);
 	struct trap_range *writing = atomic_exchange(&map->writing, NULL);
-	pthread_mutex_unlock(&map->lock);
 
 	if (writing != NULL)
 		map_generation_unpin(writing);

@@ -5,6 +5,32 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shmguard_map *lost_maps;
 
+static void
+lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void
+unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+watch_forks(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
+static void
+take_lock(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&lock);
+}
+
 void
 map_report_lost_copy(struct shmguard_map *map)
 {
@@ -12,7 +38,7 @@ map_report_lost_copy(struct shmguard_map *map)
 	if (map->notifier == NULL)
 		return;
 
-	pthread_mutex_lock(&lock);
+	take_lock();
 	/* Once closed there is nobody to tell, and nobody to take it off. */
 	if (!map->lost_listed && map->owner != NULL) {
 		map->lost_listed = true;
@@ -34,7 +60,7 @@ unlist(struct shmguard_map **link)
 void
 map_forget_lost_copy(struct shmguard_map *map)
 {
-	pthread_mutex_lock(&lock);
+	take_lock();
 	map->owner = NULL;
 	struct shmguard_map **link = &lost_maps;
 	while (*link != NULL && *link != map)
@@ -47,7 +73,7 @@ map_forget_lost_copy(struct shmguard_map *map)
 static struct shmguard_map *
 next_lost_copy(const struct fault_notifier *notifier)
 {
-	pthread_mutex_lock(&lock);
+	take_lock();
 	struct shmguard_map **link = &lost_maps;
 	while (*link != NULL && (*link)->notifier != notifier)
 		link = &(*link)->lost_next;

@@ -377,9 +377,29 @@ uninstall(void)
 	installed = false;
 }
 
+static void
+lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void
+unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+watch_forks(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 int
 sigbus_trap_ref(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&lock);
 	int result = references == 0 ? install() : 0;
 	if (result == 0)
