@@ -104,36 +104,41 @@ TEST(short_file_is_lost_without_being_truncated)
 	fuse_file_stop(file);
 }
 
-/* A child that opens the file, looks at it with `call`, if there is one, and
- * tells; and then ends, which closes the file. */
-static pid_t
-start_looking(struct fuse_file *file, int (*call)(int fd), int *told)
+struct looker {
+	pid_t process;
+	int told[2]; /* a pipe, a byte for each thing done */
+};
+
+/* A child opens the file, looks at it with `call`, if there is one, and then
+ * ends, which closes it. Returns when the file is open. */
+static struct looker
+start_looking(struct fuse_file *file, int (*call)(int fd))
 {
-	int ends[2];
-	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
+	struct looker looker;
+	ck_assert_int_eq(pipe2(looker.told, O_CLOEXEC), 0);
+	looker.process = fork();
+	ck_assert_int_ge(looker.process, 0);
+	if (looker.process == 0) {
 		int fd = fuse_file_open(file, O_RDWR);
-		(void)!write(ends[1], "", 1);
+		(void)!write(looker.told[1], "", 1);
 		if (call != NULL) {
 			call(fd);
-			(void)!write(ends[1], "", 1);
+			(void)!write(looker.told[1], "", 1);
 		}
 		_exit(0);
 	}
-	close(ends[1]);
-	char opened;
-	ck_assert_int_eq(read(ends[0], &opened, 1), 1);
-	*told = ends[0];
-	return child;
+	char byte;
+	ck_assert_int_eq(read(looker.told[0], &byte, 1), 1);
+	return looker;
 }
 
 static bool
-has_told_or_ended(int told)
+is_blocked(const struct looker *looker)
 {
-	struct pollfd polled = {.fd = told, .events = POLLIN};
-	return poll(&polled, 1, PATIENCE) == 1;
+	/* A process that is stuck in its end may have closed its pipes. */
+	struct pollfd polled = {.fd = looker->told[0], .events = POLLIN};
+	return poll(&polled, 1, PATIENCE) == 0 &&
+		waitpid(looker->process, NULL, WNOHANG) == 0;
 }
 
 static int
@@ -171,14 +176,15 @@ TEST(silent_file_blocks_until_it_is_stopped)
 	};
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		START(file, FUSE_FILE_SILENT);
-		int told;
-		pid_t child = start_looking(file, calls[i], &told);
-		ck_assert(!has_told_or_ended(told));
-		kill(child, SIGKILL);
-		ck_assert(!has_told_or_ended(told));
+		struct looker looker = start_looking(file, calls[i]);
+		ck_assert(is_blocked(&looker));
+		kill(looker.process, SIGKILL);
+		ck_assert(is_blocked(&looker));
 		fuse_file_stop(file);
-		ck_assert_int_eq(waitpid(child, NULL, 0), child);
-		close(told);
+		ck_assert_int_eq(waitpid(looker.process, NULL, 0),
+			looker.process);
+		close(looker.told[0]);
+		close(looker.told[1]);
 	}
 }
 
