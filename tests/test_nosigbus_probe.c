@@ -228,3 +228,32 @@ TEST(nosigbus_refused_for_one_file_falls_back)
 	client_mapping_close(&mapping);
 	close(fd);
 }
+
+/* The real thing, where there is one. */
+TEST(I7_kernel_keeps_what_the_flag_promises)
+{
+	size_t page = page_size();
+	if (nosigbus_flag() == 0)
+		SKIP("this kernel has no no-SIGBUS mappings");
+	int fd = numbered_memfd(2);
+	struct client_mapping copy, mapping = must_open_nosigbus(fd, 2 * page);
+	const volatile unsigned char *bytes = mapping.addr;
+	ck_assert(mapping.nosigbus);
+	ck_assert_int_eq(bytes[0], page_byte(0));
+
+	/* There may be no room to grow. */
+	if (client_mapping_grow(&mapping, 4 * page) == 0)
+		ck_assert_int_eq(bytes[3 * page], 0);
+	ck_assert_int_eq(ftruncate(fd, page), 0);
+	ck_assert_int_eq(bytes[0], page_byte(0));
+	ck_assert_int_eq(bytes[page], 0);
+	ck_assert_int_eq(client_mapping_duplicate(&mapping, page, false,
+		&copy), 0);
+	ck_assert_int_eq(*(unsigned char *)copy.addr, page_byte(0));
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	ck_assert_int_eq(bytes[0], 0);
+
+	client_mapping_close(&copy);
+	client_mapping_close(&mapping);
+	close(fd);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include "memory_look.h"
 #include "reaper.h"
 #include "reaper_watch.h"
 
@@ -135,6 +136,39 @@ TEST(other_unrefs_do_not_wait)
 	ck_assert_int_eq(atomic_load(&jobs_done), 1);
 }
 
+static void *
+unref_elsewhere(void *unused)
+{
+	reaper_unref();
+	return unused;
+}
+
+static void *
+open_gate_later(void *unused)
+{
+	usleep(300 * 1000);
+	sem_post(&gate);
+	return unused;
+}
+
+/* The first is already waiting when the reference is taken again. */
+TEST(I11_every_last_unref_waits_for_all_jobs)
+{
+	pthread_t unref_thread, gate_thread;
+	reaper_ref();
+	occupy_reaper();
+	pthread_create(&unref_thread, NULL, unref_elsewhere, NULL);
+	usleep(300 * 1000);
+	reaper_ref();
+	submit(count_job);
+	pthread_create(&gate_thread, NULL, open_gate_later, NULL);
+	reaper_unref();
+	ck_assert_int_eq(atomic_load(&jobs_done), 2);
+	pthread_join(unref_thread, NULL);
+	pthread_join(gate_thread, NULL);
+	must_have_reaper_threads(0);
+}
+
 TEST(I11_can_be_used_again_and_again)
 {
 	for (int i = 0; i < 50; i++) {
@@ -159,6 +193,29 @@ TEST(thread_without_reference_ends_with_its_jobs)
 	ck_assert_int_eq(atomic_load(&jobs_done_here), 0);
 }
 
+static void
+unref_in_job(struct reaper_job *job)
+{
+	reaper_unref();
+	count_job(job);
+}
+
+TEST(threads_that_ended_leave_no_stacks)
+{
+	int before = count_mappings("");
+	for (int i = 0; i < 100; i++) {
+		if (i % 2 == 0) {
+			submit(count_job);
+		} else {
+			reaper_ref();
+			submit(unref_in_job);
+		}
+		must_become(&jobs_done, i + 1);
+		must_have_reaper_threads(0);
+	}
+	ck_assert_int_lt(count_mappings(""), before + 50);
+}
+
 TEST(reference_keeps_the_thread)
 {
 	reaper_ref();
@@ -169,13 +226,6 @@ TEST(reference_keeps_the_thread)
 	ck_assert_int_eq(count_reaper_threads(), 1);
 	reaper_unref();
 	must_have_reaper_threads(0);
-}
-
-static void
-unref_in_job(struct reaper_job *job)
-{
-	reaper_unref();
-	count_job(job);
 }
 
 TEST(job_may_release_the_last_reference)

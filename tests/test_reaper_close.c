@@ -2,6 +2,7 @@
 /* Descriptors whose close blocks. */
 #include "fuse_file.h"
 #include "harness.h"
+#include "memory_look.h"
 #include "reaper.h"
 #include "reaper_watch.h"
 
@@ -67,6 +68,18 @@ TEST(F17_descriptor_is_closed)
 	for (int i = 0; i < PATIENCE_SECONDS * 100 && is_open(fd); i++)
 		usleep(10 * 1000);
 	ck_assert(!is_open(fd));
+}
+
+TEST(F17_threads_that_ended_leave_no_stacks)
+{
+	int before = count_mappings("");
+	make_closes_hang(100);
+	for (int i = 0; i < 100; i++) {
+		reaper_close_blocking(must_dup());
+		must_become(&closes_done, i + 1);
+		must_have_reaper_threads(0);
+	}
+	ck_assert_int_lt(count_mappings(""), before + 50);
 }
 
 TEST(F17_close_that_hangs_holds_nobody)
