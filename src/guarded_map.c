@@ -115,7 +115,7 @@ map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current
 		.lost = &map->lost,
 		.owner = map,
 		.released = generation_released,
-		.slow_unmap = map->verdict.may_block,
+		.can_block = map->verdict.may_block,
 	};
 	struct trap_range *range = map_generation_create(mapping, &config);
 	if (range == NULL) {

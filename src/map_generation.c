@@ -35,6 +35,7 @@ map_generation_create(const struct client_mapping *mapping,
 	generation->range = range_register(mapping->addr, mapping->length,
 		&(struct range_config){
 			.block_size = mapping->block_size,
+			.can_block = config->can_block,
 			.prot = PROT_READ | (mapping->writable ? PROT_WRITE : 0),
 			.notify_fd = config->notify_fd,
 			.lost = config->lost,
@@ -105,7 +106,7 @@ retire(struct trap_range *range)
 	struct map_generation *generation = range->data;
 	generation->job.run = destroy_generation;
 	if (generation->mapping.length >= REAPER_WORTH_IT ||
-			generation->config.slow_unmap)
+			generation->config.can_block)
 		reaper_submit(&generation->job);
 	else
 		destroy_generation(&generation->job);

@@ -18,8 +18,9 @@ struct map_generation_config {
 	void *owner;
 	/* Called once the mapping is gone, on any thread. */
 	void (*released)(void *owner);
-	/* Unmapping may wait for somebody: do it elsewhere, whatever the size. */
-	bool slow_unmap;
+	/* A server may keep whoever reads or unmaps it waiting: unmapped elsewhere,
+	 * whatever the size. */
+	bool can_block;
 };
 
 /* Takes the mapping over and returns its range with one pin, or NULL with errno,

@@ -170,6 +170,7 @@ range_register(void *addr, size_t length, const struct range_config *config)
 	}
 	range->block_size = config->block_size;
 	range->has_holes = config->block_size > (size_t)1 << page_shift;
+	range->can_block = config->can_block;
 	range->notify_fd = config->notify_fd;
 	range->lost = config->lost;
 	range->owner = config->owner;

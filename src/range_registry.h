@@ -34,6 +34,7 @@ struct trap_range {
 
 	/* Any block can be missing, not only the last ones: huge pages. */
 	bool has_holes;
+	bool can_block; /* looking at its pages may wait for a server */
 
 	_Atomic int prot;            /* of the mapping, for replacement pages */
 	_Atomic unsigned int faults; /* times the handler had to repair it */
@@ -47,6 +48,7 @@ struct trap_range {
 
 struct range_config {
 	size_t block_size;
+	bool can_block;
 	int prot;
 	int notify_fd;
 	_Atomic bool *lost;

@@ -127,7 +127,11 @@ choose_span(const struct trap_range *range, struct span all, uintptr_t address,
 	if (range->has_holes)
 		return lost_blocks_around(block, all, block_size);
 
+	/* Everybody who unregisters waits for handlers. */
 	uintptr_t end = end_of_file_pages(range, all, address);
+	if (range->can_block)
+		return (struct span){block, end};
+
 	switch (probe_block(end - block_size, block_size)) {
 	case BACKED:
 		/* A hole that cannot be filled: no space, or a bad disk. */

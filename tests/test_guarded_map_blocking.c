@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include "memory_look.h"
+#include "range_registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,6 +212,34 @@ TEST(I7_server_that_reads_short)
 TEST(I7_server_that_fails)
 {
 	check_missing_pages(FUSE_FILE_ERROR, &allow_policy);
+}
+
+/* The handler must not ask the server: who unregisters waits for handlers. It
+ * then knows no better than to replace what follows the fault. */
+TEST(I3_handler_does_not_ask_the_server)
+{
+	size_t size = PAGES * page_size();
+	struct fuse_file *file = fuse_file_start(size, FUSE_FILE_ERROR);
+	if (file == NULL)
+		SKIP("no FUSE: %s", fuse_file_problem());
+	int fd = fuse_file_open(file, O_RDWR);
+	struct shmguard_map *map =
+		shmguard_map_open(fd, size, &allow_policy, NULL);
+	ck_assert_ptr_nonnull(map);
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_read(map, 0, size, &view), 0);
+	const volatile char *data = view.data;
+	int middle = data[size / 2], faults = (int)view.range->faults;
+	int last = data[size - 1], faults_after = (int)view.range->faults;
+	int first = data[0], faults_at_end = (int)view.range->faults;
+	ck_assert_int_eq(shmguard_view_end(&view), -1);
+	shmguard_map_close(map);
+	fuse_file_stop(file);
+	ck_assert(gets_closed(fd));
+	ck_assert_int_eq(middle + last + first, 0);
+	ck_assert_int_eq(faults, 1);
+	ck_assert_int_eq(faults_after, 1);
+	ck_assert_int_eq(faults_at_end, 2);
 }
 
 TEST(copies_from_a_server_that_reads_short)
