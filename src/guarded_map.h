@@ -19,7 +19,7 @@ struct shmguard_map *guarded_map_open(int fd, size_t size,
 	void *owner, enum shmguard_reason *reason);
 
 /* Clears the notifier and calls `func` with the owner of every map that has lost
- * memory since the last time and has not been closed. `func` may close maps.
+ * memory, once in its life, unless it has been closed. `func` may close maps.
  * Only on the thread that closes the notifier's maps. */
 void guarded_map_dispatch_faults(struct fault_notifier *notifier,
 	void (*func)(void *owner));

@@ -42,6 +42,8 @@ struct shmguard_map {
 	 * trap faults in a shared one. */
 	bool writes_by_copy;
 
+	/* The owner has been told of lost memory. Its thread's. */
+	bool reported;
 	/* A copy that met missing bytes waits here to be reported. */
 	bool lost_listed;
 	struct shmguard_map *lost_next;

@@ -106,8 +106,10 @@ guarded_map_dispatch_faults(struct fault_notifier *notifier,
 			map = next_lost_copy(notifier);
 		if (map == NULL)
 			return;
-		if (map->owner != NULL)
+		if (map->owner != NULL && !map->reported) {
+			map->reported = true;
 			func(map->owner);
+		}
 		map_unref(map);
 	}
 }

@@ -390,6 +390,42 @@ TEST(I5_owner_of_a_copied_file_is_named_once)
 	check_reports(&copy_policy);
 }
 
+/* With several mappings, each of which has faults. */
+static void
+check_further_losses(const struct shmguard_policy *policy)
+{
+	static struct client client;
+	struct fault_notifier *notifier = fault_notifier_create();
+	client = connect_client(notifier, policy, &client);
+	struct shmguard_view before = must_read(client.map), writing;
+	ck_assert_int_eq(shmguard_map_resize(client.map, 500 * page), 0);
+	lose_memory(&client);
+	if (before.range != NULL)
+		check_bytes(&before, 1);
+	shmguard_view_end(&before);
+	guarded_map_dispatch_faults(notifier, report);
+	ck_assert_int_eq(client.reports, 1);
+
+	ck_assert_int_eq(shmguard_map_begin_write(client.map, 0, PAGES * page,
+		&writing), 0);
+	truncate_to(client.fd, 0);
+	memset(writing.data, 5, PAGES * page);
+	end_with(writing, -1);
+	ck_assert(is_awake(notifier));
+	guarded_map_dispatch_faults(notifier, report);
+	ck_assert(!is_awake(notifier));
+	ck_assert_int_eq(client.reports, 1);
+	disconnect_client(&client);
+	close(client.fd);
+	fault_notifier_unref(notifier);
+}
+
+TEST(I5_further_losses_are_no_news)
+{
+	check_further_losses(NULL);
+	check_further_losses(&copy_policy);
+}
+
 static void
 check_closing_in_reports(const struct shmguard_policy *policy)
 {
