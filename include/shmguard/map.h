@@ -9,6 +9,9 @@
  * the file afterwards, memory that this header hands out can be touched by any
  * thread at any time: pages the file no longer backs read as zeros. Nothing
  * here depends on Wayland; <shmguard/server.h> builds wl_shm on top of it.
+ *
+ * A child made by fork(2) inherits no such memory: all that it may do with its
+ * parent's maps and views is to close and end them.
  */
 
 #include <signal.h>
