@@ -4,6 +4,7 @@
 #include "client_quota.h"
 #include "guarded_map.h"
 #include "pixel_layout.h"
+#include "reaper.h"
 #include "shm_pool.h"
 
 #include <errno.h>
@@ -182,6 +183,8 @@ shmguard_destroy(struct shmguard *guard)
 	guard->global = NULL;
 	guard->policy.log = NULL;
 	guard_unref(guard);
+	/* What clients left behind at the end is gone when this returns. */
+	reaper_unref();
 }
 
 static void
@@ -239,6 +242,7 @@ shmguard_create(struct wl_display *display,
 			errno = ENOMEM;
 		goto err_unref;
 	}
+	reaper_ref();
 	return guard;
 
 err_unref:

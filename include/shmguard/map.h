@@ -80,7 +80,9 @@ enum shmguard_unsealed {
 /** What to do with files whose file system can keep us waiting for ever. */
 enum shmguard_blocking {
 	SHMGUARD_BLOCKING_REJECT = 0, /**< refuse them (default) */
-	SHMGUARD_BLOCKING_ALLOW,      /**< trust whoever serves them */
+	/** Trust whoever serves them: an access, and tearing down any mapping,
+	 * can then wait for their server. */
+	SHMGUARD_BLOCKING_ALLOW,
 };
 
 /** Who owns the process's SIGBUS action. */
@@ -155,7 +157,7 @@ struct shmguard_view {
  * allows those files.
  *
  * `size` may be past the end of the file; the missing part reads as zeros
- * until the file grows. `policy` is copied and may be NULL. `reason`, which may
+ * until the file grows (in tier NOSIGBUS what was read as zeros stays zero). `policy` is copied and may be NULL. `reason`, which may
  * be NULL, tells why the file got its tier or why it was refused.
  *
  * Returns NULL with errno EBADF, EACCES, EINVAL, EPERM (policy), EOVERFLOW,

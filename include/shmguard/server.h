@@ -42,7 +42,7 @@ struct shmguard *shmguard_create(struct wl_display *display,
 /**
  * Removes the global. Pools and buffers that clients still have go on working
  * until they are destroyed; the policy's log function is not called any more.
- * NULL is allowed.
+ * Waits until the memory of pools that are gone is torn down. NULL is allowed.
  */
 void shmguard_destroy(struct shmguard *guard);
 
