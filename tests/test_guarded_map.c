@@ -1,461 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Opening a map: which tier a file gets, what it costs, who owns what. */
+/* What a map holds while it is open: descriptors, the handler, memory. */
 
 #include "harness.h"
 
 #include "fake_kernel.h"
 #include "memory_look.h"
-#include "range_registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <shmguard/map.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-#define TMPFS_FILE_SYSTEM 0x01021994
 
 enum { PAGES = 4 };
 
-/* ---- Files ---- */
-
-enum file_kind {
-	SEALED_FILE,
-	SEALED_READ_ONLY,
-	WRITE_SEALED,
-	SHORT_FILE, /* sealed */
-	SEALABLE_FILE,
-	SEALABLE_READ_ONLY,
-	UNSEALABLE_FILE,
-	TMPFS_FILE,
-	LOCAL_FILE,
-	HUGETLB_FILE,
-	SECRET_FILE,
-	DIRECTORY,
-	DEVICE,
-	PIPE,
-	PATH_ONLY,
-	WRITE_ONLY,
-	CLOSED,
+static const struct shmguard_policy default_policy;
+static const struct shmguard_policy copy_policy = {
+	.unsealed = SHMGUARD_UNSEALED_COPY,
 };
-
-static const char *const kind_names[] = {
-	"sealed", "sealed, O_RDONLY", "write-sealed", "sealed but short", "sealable",
-	"sealable, O_RDONLY", "unsealable", "tmpfs", "local", "hugetlb", "secret",
-	"directory", "device", "pipe", "O_PATH", "O_WRONLY", "closed",
+static const struct shmguard_policy adopt_policy = {.adopt_seals = true};
+static const struct shmguard_policy writable_policy = {.writable = true};
+static const struct shmguard_policy no_handler_policy = {
+	.handler = SHMGUARD_HANDLER_NONE,
+};
+static const struct shmguard_policy host_policy = {
+	.handler = SHMGUARD_HANDLER_HOST,
 };
 
 static int
-replace_by_reopened(int fd, int flags)
+sealed_file(void)
 {
-	int again = reopen_fd(fd, flags);
-	close(fd);
-	return again;
-}
-
-/* An unnamed file on another kind of file system than tmpfs, or on one. */
-static int
-open_unnamed_file(bool tmpfs)
-{
-	static const char *const directories[] = {
-		"/dev/shm", "/var/tmp", ".", "/root",
-	};
-	struct statfs file_system;
-	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
-		if (statfs(directories[i], &file_system) != 0 ||
-				(file_system.f_type == TMPFS_FILE_SYSTEM) != tmpfs)
-			continue;
-		int fd = open(directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return fd;
-	}
-	return -1;
+	return harness_memfd(PAGES * page_size(), 1, F_SEAL_SHRINK);
 }
 
 static int
-open_pipe(void)
+short_file(void)
 {
-	int fds[2];
-	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
-	close(fds[1]);
-	return fds[0];
+	return harness_memfd(PAGES * page_size() - 1, 1, F_SEAL_SHRINK);
 }
 
-/* -1 if this machine does not have such files. */
 static int
-open_kind(enum file_kind kind)
+sealable_file(void)
 {
-	size_t size = PAGES * page_size();
-	int fd;
-	switch (kind) {
-	case SEALED_FILE:
-		return harness_memfd(size, 1, F_SEAL_SHRINK);
-	case SEALED_READ_ONLY:
-		return replace_by_reopened(harness_memfd(size, 1, F_SEAL_SHRINK),
-			O_RDONLY);
-	case WRITE_SEALED:
-		return harness_memfd(size, 1, F_SEAL_SHRINK | F_SEAL_WRITE);
-	case SHORT_FILE:
-		return harness_memfd(size - 1, 1, F_SEAL_SHRINK);
-	case SEALABLE_FILE:
-		return harness_memfd(size, 1, 0);
-	case SEALABLE_READ_ONLY:
-		return replace_by_reopened(harness_memfd(size, 1, 0), O_RDONLY);
-	case UNSEALABLE_FILE:
-		return harness_memfd(size, 1, -1);
-	case TMPFS_FILE:
-	case LOCAL_FILE:
-		fd = open_unnamed_file(kind == TMPFS_FILE);
-		if (fd >= 0)
-			ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
-		return fd;
-	case HUGETLB_FILE:
-		return memfd_create("test", MFD_CLOEXEC | MFD_HUGETLB);
-	case SECRET_FILE:
-#ifdef SYS_memfd_secret
-		return (int)syscall(SYS_memfd_secret, O_CLOEXEC);
-#else
-		return -1;
-#endif
-	case DIRECTORY:
-		return open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	case DEVICE:
-		return open("/dev/zero", O_RDWR | O_CLOEXEC);
-	case PIPE:
-		return open_pipe();
-	case PATH_ONLY:
-		return open("/", O_PATH | O_CLOEXEC);
-	case WRITE_ONLY:
-		return replace_by_reopened(harness_memfd(size, 1, F_SEAL_SHRINK),
-			O_WRONLY);
-	case CLOSED:
-		return 4711;
-	}
-	return -1;
+	return harness_memfd(PAGES * page_size(), 1, 0);
 }
 
-/* ---- The table ---- */
-
-enum policy_kind {
-	DEFAULT_POLICY,
-	COPY,
-	REJECT,
-	ADOPT,
-	ADOPT_REJECT,
-	WRITABLE,
-	NO_HANDLER,
-	HOST_HANDLER,
-	POLICIES,
-};
-
-static const struct shmguard_policy policies[POLICIES] = {
-	[COPY] = {.unsealed = SHMGUARD_UNSEALED_COPY},
-	[REJECT] = {.unsealed = SHMGUARD_UNSEALED_REJECT},
-	[ADOPT] = {.adopt_seals = true},
-	[ADOPT_REJECT] = {
-		.adopt_seals = true, .unsealed = SHMGUARD_UNSEALED_REJECT,
-	},
-	[WRITABLE] = {.writable = true},
-	[NO_HANDLER] = {.handler = SHMGUARD_HANDLER_NONE},
-	[HOST_HANDLER] = {.handler = SHMGUARD_HANDLER_HOST},
-};
-
-#define EVERY_TIER(letter) {letter, letter, letter, letter, letter, letter, \
-	letter, letter}
-#define REASON(name) SHMGUARD_REASON_##name
-
-/* Tiers in the order of policies: S sealed, T trapped, C copied, R rejected for
- * being unsealed, X refused for the reason given. t is trapped, but nosigbus
- * where the kernel has that; c likewise copied. */
-static const struct row {
-	enum file_kind kind;
-	enum shmguard_reason reason;
-	int error;
-	char tiers[POLICIES];
-	bool adoptable;
-} rows[] = {
-	{SEALED_FILE, REASON(SEALED), 0, EVERY_TIER('S'), false},
-	{SEALED_READ_ONLY, REASON(SEALED), 0, EVERY_TIER('S'), false},
-	{WRITE_SEALED, REASON(SEALED), 0, EVERY_TIER('S'), false},
-	{SHORT_FILE, REASON(SHORT), 0,
-		{'t', 'C', 'R', 't', 'R', 'T', 'c', 't'}, false},
-	{SEALABLE_FILE, REASON(SEALABLE), 0,
-		{'t', 'C', 'R', 'S', 'S', 'T', 'c', 't'}, true},
-	{SEALABLE_READ_ONLY, REASON(SEALABLE), 0,
-		{'t', 'C', 'R', 't', 'R', 'T', 'c', 't'}, false},
-	{UNSEALABLE_FILE, REASON(UNSEALABLE), 0,
-		{'t', 'C', 'R', 't', 'R', 'T', 'c', 't'}, false},
-	{TMPFS_FILE, REASON(UNSEALABLE), 0,
-		{'t', 'C', 'R', 't', 'R', 'T', 'c', 't'}, false},
-	{LOCAL_FILE, REASON(LOCAL_FILE), 0,
-		{'t', 'C', 'R', 't', 'R', 'T', 'c', 't'}, false},
-	{SECRET_FILE, REASON(SECRET), EINVAL, EVERY_TIER('X'), false},
-	{DIRECTORY, REASON(NOT_REGULAR), EINVAL, EVERY_TIER('X'), false},
-	{DEVICE, REASON(NOT_REGULAR), EINVAL, EVERY_TIER('X'), false},
-	{PIPE, REASON(NOT_REGULAR), EINVAL, EVERY_TIER('X'), false},
-	{PATH_ONLY, REASON(PATH_ONLY), EBADF, EVERY_TIER('X'), false},
-	{WRITE_ONLY, REASON(WRITE_ONLY), EACCES, EVERY_TIER('X'), false},
-	{CLOSED, REASON(BAD_FD), EBADF, EVERY_TIER('X'), false},
-};
-
-/* Some descriptors are closed by another thread. */
-static bool
-gets_closed(int fd)
+static int
+unsealable_file(void)
 {
-	for (int i = 0; i < 500 && fcntl(fd, F_GETFD) >= 0; i++)
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-	return fcntl(fd, F_GETFD) < 0;
+	return harness_memfd(PAGES * page_size(), 1, -1);
 }
 
-static void
-check_refusal(const struct row *row, char expected,
-	const struct shmguard_policy *policy, const char *what)
+static struct shmguard_map *
+must_open(int fd, const struct shmguard_policy *policy)
 {
-	enum shmguard_reason reason = SHMGUARD_REASON_SEALED;
-	int fd = open_kind(row->kind);
-	errno = 0;
 	struct shmguard_map *map =
-		shmguard_map_open(fd, PAGES * page_size(), policy, &reason);
-	int error = errno;
-	ck_assert_msg(map == NULL, "%s: accepted", what);
-	bool by_policy = expected == 'R';
-	ck_assert_msg(error == (by_policy ? EPERM : row->error), "%s: %s", what,
-		strerror(error));
-	ck_assert_msg(reason == (by_policy ? SHMGUARD_REASON_POLICY : row->reason),
-		"%s: %s", what, shmguard_reason_text(reason));
-	ck_assert_msg(gets_closed(fd), "%s: left open", what);
-}
-
-static enum shmguard_tier
-tier_of_letter(char letter, bool nosigbus)
-{
-	switch (letter) {
-	case 'S':
-		return SHMGUARD_TIER_SEALED;
-	case 'C':
-		return SHMGUARD_TIER_COPIED;
-	case 'T':
-		return SHMGUARD_TIER_TRAPPED;
-	case 'c':
-		return nosigbus ? SHMGUARD_TIER_NOSIGBUS : SHMGUARD_TIER_COPIED;
-	default:
-		return nosigbus ? SHMGUARD_TIER_NOSIGBUS : SHMGUARD_TIER_TRAPPED;
-	}
-}
-
-static void
-check_acceptance(const struct row *row, enum shmguard_tier tier,
-	const struct shmguard_policy *policy, const char *what)
-{
-	enum shmguard_reason reason = SHMGUARD_REASON_BAD_FD;
-	int fd = open_kind(row->kind);
-	struct shmguard_map *map =
-		shmguard_map_open(fd, PAGES * page_size(), policy, &reason);
-	ck_assert_msg(map != NULL, "%s: %s, %s", what, strerror(errno),
-		shmguard_reason_text(reason));
-	ck_assert_msg(shmguard_map_tier(map) == tier, "%s: tier %s", what,
-		shmguard_tier_name(shmguard_map_tier(map)));
-	bool adopted = policy->adopt_seals && row->adoptable;
-	ck_assert_msg(reason == (adopted ? SHMGUARD_REASON_ADOPTED : row->reason),
-		"%s: %s", what, shmguard_reason_text(reason));
-	ck_assert_int_eq(shmguard_map_reason(map), reason);
-	ck_assert_uint_eq(shmguard_map_size(map), PAGES * page_size());
-
-	/* Whatever the tier: it can be read, and the end of a short file too. */
-	struct shmguard_view view;
-	ck_assert_int_eq(shmguard_map_begin_read(map, 0, PAGES * page_size(),
-		&view), 0);
-	const volatile unsigned char *data = view.data;
-	int first = data[0], last = data[PAGES * page_size() - 1];
-	ck_assert_int_eq(shmguard_view_end(&view),
-		row->kind == SHORT_FILE && tier == SHMGUARD_TIER_COPIED ? -1 : 0);
-	shmguard_map_close(map);
-	int byte = row->kind == TMPFS_FILE || row->kind == LOCAL_FILE ? 0 : 1;
-	ck_assert_msg(first == byte, "%s: %d", what, first);
-	ck_assert_msg(last == (row->kind == SHORT_FILE ? 0 : byte), "%s: %d", what,
-		last);
-}
-
-static void
-check_table(bool nosigbus)
-{
-	char what[128];
-	fake_kernel_use();
-	fake_kernel.has_nosigbus = nosigbus;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct row *row = &rows[i];
-		int fd = open_kind(row->kind);
-		if (fd < 0)
-			fprintf(stderr, "# no file: %s\n", kind_names[row->kind]);
-		if (fd < 0 || row->kind != CLOSED)
-			close(fd);
-		for (int policy = 0; fd >= 0 && policy < POLICIES; policy++) {
-			snprintf(what, sizeof(what), "%s, policy %d",
-				kind_names[row->kind], policy);
-			char letter = row->tiers[policy];
-			if (letter == 'R' || letter == 'X')
-				check_refusal(row, letter, &policies[policy], what);
-			else
-				check_acceptance(row, tier_of_letter(letter, nosigbus),
-					&policies[policy], what);
-		}
-	}
-	ck_assert_int_eq(count_mappings("/memfd:test"), 0);
-}
-
-TEST(every_file_gets_its_tier_under_every_policy)
-{
-	check_table(false);
-}
-
-TEST(every_file_gets_its_tier_with_nosigbus_mappings)
-{
-	check_table(true);
-}
-
-TEST(F16_sealed_huge_pages_are_trapped)
-{
-	enum shmguard_reason reason;
-	struct stat file;
-	int fd = open_kind(HUGETLB_FILE);
-	if (fd < 0 || fstat(fd, &file) != 0)
-		SKIP("no huge pages: %s", strerror(errno));
-	int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	/* It cannot be mapped without huge pages to be had, but copied. */
-	struct shmguard_map *map = shmguard_map_open(fd, 1, &policies[COPY],
-		&reason);
-	ck_assert_ptr_nonnull(map);
-	ck_assert_int_eq(reason, SHMGUARD_REASON_HUGETLB);
-	ck_assert_int_eq(shmguard_map_tier(map), SHMGUARD_TIER_COPIED);
-	shmguard_map_close(map);
-
-	map = shmguard_map_open(other, 1, NULL, &reason);
-	if (map != NULL) {
-		ck_assert_int_eq(shmguard_map_tier(map), SHMGUARD_TIER_TRAPPED);
-		ck_assert_int_eq(reason, SHMGUARD_REASON_HUGETLB);
-	} else {
-		ck_assert_int_eq(errno, ENOMEM);
-	}
-	shmguard_map_close(map);
-	ck_assert_int_lt(fcntl(other, F_GETFD), 0);
-}
-
-TEST(adopted_seal_keeps_the_file)
-{
-	int client = harness_memfd(PAGES * page_size(), 1, 0);
-	struct shmguard_map *map = shmguard_map_open(
-		fcntl(client, F_DUPFD_CLOEXEC, 0), page_size(), &policies[ADOPT],
-		NULL);
-	ck_assert_ptr_nonnull(map);
-	ck_assert_int_eq(fcntl(client, F_GET_SEALS), F_SEAL_SHRINK);
-	ck_assert_int_lt(ftruncate(client, 0), 0);
-	shmguard_map_close(map);
-	close(client);
-}
-
-/* ---- Refusals that are not the file's ---- */
-
-static void
-check_open_fails(size_t size, int error, enum shmguard_reason expected)
-{
-	enum shmguard_reason reason = SHMGUARD_REASON_SEALED;
-	int fd = harness_memfd(page_size(), 1, F_SEAL_SHRINK);
-	errno = 0;
-	ck_assert_ptr_null(shmguard_map_open(fd, size, NULL, &reason));
-	ck_assert_int_eq(errno, error);
-	ck_assert_int_eq(reason, expected);
-	ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
-}
-
-TEST(sizes_that_cannot_be_mapped)
-{
-	check_open_fails(0, EINVAL, SHMGUARD_REASON_TOO_LARGE);
-	check_open_fails(SIZE_MAX, EOVERFLOW, SHMGUARD_REASON_TOO_LARGE);
-	if (range_max_length() < SIZE_MAX - page_size())
-		check_open_fails(range_max_length() + 1, EOVERFLOW,
-			SHMGUARD_REASON_TOO_LARGE);
-}
-
-TEST(longest_map)
-{
-	int fd = harness_memfd(page_size(), 1, 0);
-	size_t size = range_max_length() - page_size();
-	struct shmguard_map *map = shmguard_map_open(fd, size, NULL, NULL);
-	if (map == NULL) {
-		ck_assert_int_eq(errno, ENOMEM);
-		SKIP("no room for it");
-	}
-	struct shmguard_view view;
-	ck_assert_int_eq(shmguard_map_begin_read(map, size - 1, 1, &view), 0);
-	ck_assert_int_eq(*(volatile char *)view.data, 0);
-	ck_assert_int_eq(shmguard_view_end(&view), -1);
-	ck_assert_int_eq(shmguard_map_begin_read(map, 0, 1, &view), 0);
-	ck_assert_int_eq(*(volatile char *)view.data, 1);
-	ck_assert_int_eq(shmguard_view_end(&view), -1);
-	shmguard_map_close(map);
-}
-
-TEST(mmap_out_of_memory)
-{
-	fake_kernel_use();
-	fake_kernel.calls_before_failure = 0;
-	check_open_fails(page_size(), ENOMEM, SHMGUARD_REASON_NO_MEMORY);
-	ck_assert(fake_kernel.failed);
-}
-
-/* A regular file, on a file system that may block, without mmap. */
-TEST(file_that_cannot_be_mapped)
-{
-	struct shmguard_policy policy = {.blocking = SHMGUARD_BLOCKING_ALLOW};
-	enum shmguard_reason reason;
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	errno = 0;
-	ck_assert_ptr_null(shmguard_map_open(fd, 100, &policy, &reason));
-	ck_assert_int_ne(errno, 0);
-	ck_assert_int_eq(reason, SHMGUARD_REASON_UNMAPPABLE);
-
-	fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	ck_assert_ptr_null(shmguard_map_open(fd, 100, NULL, &reason));
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(reason, SHMGUARD_REASON_MAY_BLOCK);
-}
-
-TEST(reason_is_optional)
-{
-	ck_assert_ptr_null(shmguard_map_open(-1, 1, NULL, NULL));
-	struct shmguard_map *map = shmguard_map_open(
-		harness_memfd(1, 1, F_SEAL_SHRINK), 1, NULL, NULL);
-	ck_assert_ptr_nonnull(map);
-	shmguard_map_close(map);
-	shmguard_map_close(NULL);
+		shmguard_map_open(fd, PAGES * page_size(), policy, NULL);
+	ck_assert_msg(map != NULL, "%s", strerror(errno));
+	return map;
 }
 
 /* ---- What a map holds ---- */
 
 static void
-check_held_fds(enum policy_kind policy, enum file_kind kind, bool nosigbus,
+check_held_fds(const struct shmguard_policy *policy, int client, bool nosigbus,
 	int expected)
 {
 	fake_kernel_use();
 	fake_kernel.has_nosigbus = nosigbus;
-	int client = open_kind(kind);
 	int before = harness_open_fds();
-	struct shmguard_map *map = shmguard_map_open(
-		fcntl(client, F_DUPFD_CLOEXEC, 0), PAGES * page_size(),
-		&policies[policy], NULL);
-	ck_assert_ptr_nonnull(map);
+	struct shmguard_map *map =
+		must_open(fcntl(client, F_DUPFD_CLOEXEC, 0), policy);
 	ck_assert_int_eq(harness_open_fds(), before + expected);
 
 	struct shmguard_view reading, writing;
@@ -476,23 +97,23 @@ check_held_fds(enum policy_kind policy, enum file_kind kind, bool nosigbus,
 
 TEST(I8_maps_hold_no_descriptor)
 {
-	check_held_fds(DEFAULT_POLICY, SEALED_FILE, false, 0);
-	check_held_fds(DEFAULT_POLICY, SEALABLE_FILE, false, 0);
-	check_held_fds(DEFAULT_POLICY, SHORT_FILE, false, 0);
-	check_held_fds(WRITABLE, UNSEALABLE_FILE, false, 0);
-	check_held_fds(HOST_HANDLER, UNSEALABLE_FILE, false, 0);
-	check_held_fds(NO_HANDLER, SEALED_FILE, false, 0);
-	check_held_fds(ADOPT, SEALABLE_FILE, false, 0);
-	check_held_fds(COPY, UNSEALABLE_FILE, false, 1);
-	check_held_fds(NO_HANDLER, UNSEALABLE_FILE, false, 1);
+	check_held_fds(&default_policy, sealed_file(), false, 0);
+	check_held_fds(&default_policy, sealable_file(), false, 0);
+	check_held_fds(&default_policy, short_file(), false, 0);
+	check_held_fds(&writable_policy, unsealable_file(), false, 0);
+	check_held_fds(&host_policy, unsealable_file(), false, 0);
+	check_held_fds(&no_handler_policy, sealed_file(), false, 0);
+	check_held_fds(&adopt_policy, sealable_file(), false, 0);
+	check_held_fds(&copy_policy, unsealable_file(), false, 1);
+	check_held_fds(&no_handler_policy, unsealable_file(), false, 1);
 }
 
 TEST(I8_nosigbus_maps_hold_no_descriptor)
 {
-	check_held_fds(DEFAULT_POLICY, SEALABLE_FILE, true, 0);
-	check_held_fds(HOST_HANDLER, UNSEALABLE_FILE, true, 0);
+	check_held_fds(&default_policy, sealable_file(), true, 0);
+	check_held_fds(&host_policy, unsealable_file(), true, 0);
 	/* Stores are written to the file where nothing traps faults. */
-	check_held_fds(NO_HANDLER, UNSEALABLE_FILE, true, 1);
+	check_held_fds(&no_handler_policy, unsealable_file(), true, 1);
 }
 
 static bool
@@ -501,15 +122,6 @@ has_handler(void)
 	struct sigaction action;
 	ck_assert_int_eq(sigaction(SIGBUS, NULL, &action), 0);
 	return action.sa_handler != SIG_DFL;
-}
-
-static struct shmguard_map *
-open_for(enum policy_kind policy, enum file_kind kind)
-{
-	struct shmguard_map *map = shmguard_map_open(open_kind(kind),
-		PAGES * page_size(), &policies[policy], NULL);
-	ck_assert_ptr_nonnull(map);
-	return map;
 }
 
 /* Neither copies nor pools of files that only we cannot write may take the
@@ -528,7 +140,8 @@ expect_bounded_descriptors(const struct shmguard_policy *policy)
 	struct shmguard_map *maps[80];
 	int count = 0;
 	while ((maps[count] = shmguard_map_open(
-			open(path, O_RDONLY | O_CLOEXEC), 4096, policy, NULL)) != NULL)
+			open(path, O_RDONLY | O_CLOEXEC), 4096, policy,
+			NULL)) != NULL)
 		count++;
 	ck_assert_int_eq(errno, EMFILE);
 	ck_assert_int_eq(count, 80 / 4);
@@ -551,11 +164,13 @@ TEST(I8_kept_descriptors_are_bounded)
 
 TEST(I4_handler_is_there_while_it_is_needed)
 {
-	static const enum policy_kind without[] = {COPY, NO_HANDLER, HOST_HANDLER};
+	static const struct shmguard_policy *const without[] = {
+		&copy_policy, &no_handler_policy, &host_policy,
+	};
 	signal(SIGBUS, SIG_DFL);
-	struct shmguard_map *first = open_for(DEFAULT_POLICY, SEALED_FILE);
+	struct shmguard_map *first = must_open(sealed_file(), &default_policy);
 	ck_assert(has_handler());
-	struct shmguard_map *second = open_for(DEFAULT_POLICY, UNSEALABLE_FILE);
+	struct shmguard_map *second = must_open(unsealable_file(), &default_policy);
 	struct shmguard_view view;
 	ck_assert_int_eq(shmguard_map_begin_read(second, 0, 1, &view), 0);
 	shmguard_map_close(first);
@@ -565,7 +180,7 @@ TEST(I4_handler_is_there_while_it_is_needed)
 	ck_assert(!has_handler());
 
 	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
-		struct shmguard_map *map = open_for(without[i], UNSEALABLE_FILE);
+		struct shmguard_map *map = must_open(unsealable_file(), without[i]);
 		ck_assert(!has_handler());
 		shmguard_map_close(map);
 	}
@@ -573,7 +188,7 @@ TEST(I4_handler_is_there_while_it_is_needed)
 	ck_assert(!has_handler());
 	fake_kernel_use();
 	fake_kernel.calls_before_failure = 0;
-	check_open_fails(page_size(), ENOMEM, SHMGUARD_REASON_NO_MEMORY);
+	ck_assert_ptr_null(shmguard_map_open(sealed_file(), 1, NULL, NULL));
 	ck_assert(!has_handler());
 }
 
@@ -598,7 +213,7 @@ TEST(I4_replaced_handler_is_logged_once)
 	for (int i = 0; i < 4; i++) {
 		if (i == 1)
 			signal(SIGBUS, SIG_DFL);
-		maps[i] = shmguard_map_open(open_kind(SEALED_FILE), 1, &policy, NULL);
+		maps[i] = shmguard_map_open(sealed_file(), 1, &policy, NULL);
 		ck_assert_ptr_nonnull(maps[i]);
 		ck_assert_int_eq(log_lines, i > 0);
 	}
@@ -614,7 +229,7 @@ TEST(I12_kept_out_of_core_dumps_and_children)
 	struct shmguard_view view;
 	for (int i = 0; i < 3; i++) {
 		struct shmguard_map *map = shmguard_map_open(
-			open_kind(i == 1 ? SEALED_FILE : SEALABLE_FILE),
+			i == 1 ? sealed_file() : sealable_file(),
 			PAGES * page_size(), i == 2 ? &dump : NULL, NULL);
 		ck_assert_ptr_nonnull(map);
 		ck_assert_int_eq(shmguard_map_begin_write(map, 0, 1, &view), 0);
@@ -652,7 +267,7 @@ use_maps_in_child(struct shmguard_map *map, struct shmguard_map *other,
 
 	/* And the library goes on working. */
 	struct shmguard_view fresh;
-	map = shmguard_map_open(open_kind(SEALABLE_FILE), size, NULL, NULL);
+	map = shmguard_map_open(sealable_file(), size, NULL, NULL);
 	if (map == NULL || shmguard_map_begin_read(map, 0, size, &fresh) != 0 ||
 			((volatile char *)fresh.data)[size - 1] != 1)
 		return 5;
@@ -664,7 +279,7 @@ use_maps_in_child(struct shmguard_map *map, struct shmguard_map *other,
 TEST(I3_forked_child_closes_maps_without_harm)
 {
 	size_t size = PAGES * page_size();
-	struct shmguard_map *map = open_for(DEFAULT_POLICY, SEALABLE_FILE);
+	struct shmguard_map *map = must_open(sealable_file(), &default_policy);
 	/* Large enough for the reaper. */
 	struct shmguard_map *other = shmguard_map_open(
 		harness_memfd(8 << 20, 1, 0), 8 << 20, NULL, NULL);

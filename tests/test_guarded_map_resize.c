@@ -232,7 +232,8 @@ check_stores(void)
 		int client = numbered_memfd(100);
 		struct shmguard_map *map = must_open(client, 1, NULL);
 		struct shmguard_view before, after;
-		ck_assert_int_eq(shmguard_map_begin_write(map, 0, page, &before), 0);
+		ck_assert_int_eq(shmguard_map_begin_write(map, 0, page,
+			&before), 0);
 		ck_assert_int_eq(shmguard_map_resize(map, 100 * page), 0);
 		ck_assert_int_eq(shmguard_map_begin_write(map, 0, 100 * page,
 			&after), 0);
@@ -576,40 +577,4 @@ TEST(failed_growth_leaves_a_nosigbus_map_as_it_was)
 	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	check_all_failing_growth();
-}
-
-/* ---- Huge pages ---- */
-
-TEST(F16_huge_pages_grow_by_the_descriptor)
-{
-	struct stat file;
-	int client = memfd_create("test", MFD_CLOEXEC | MFD_HUGETLB);
-	if (client < 0 || fstat(client, &file) != 0)
-		SKIP("no huge pages: %s", strerror(errno));
-	size_t huge = (size_t)file.st_blksize;
-	ck_assert_int_eq(ftruncate(client, (off_t)(2 * huge)), 0);
-	/* Without reserving any: the pages need not be there. */
-	fake_kernel_use();
-	fake_kernel.reserves_nothing = true;
-	struct shmguard_map *map = shmguard_map_open(
-		fcntl(client, F_DUPFD_CLOEXEC, 0), 1, NULL, NULL);
-	ck_assert_msg(map != NULL, "%s", strerror(errno));
-	struct shmguard_view view, grown;
-	ck_assert_int_eq(shmguard_map_begin_read(map, 0, 1, &view), 0);
-	ck_assert_int_eq(shmguard_map_resize(map, huge), 0);
-	ck_assert_int_eq(shmguard_map_begin_read(map, huge - 1, 1, &grown), 0);
-	ck_assert_ptr_eq((char *)grown.data - (huge - 1), view.data);
-	must_end(grown);
-	ck_assert_int_eq(shmguard_map_resize(map, huge + 1), 0);
-	ck_assert_int_eq(shmguard_map_begin_read(map, huge, 1, &grown), 0);
-	ck_assert_uint_eq((uintptr_t)grown.data % huge, 0);
-
-	/* With no huge page to be had a touch costs a block, not the process. */
-	volatile unsigned char *data = view.data;
-	ck_assert_int_eq(data[0], 0);
-	ck_assert_int_eq(*(volatile unsigned char *)grown.data, 0);
-	shmguard_view_end(&view);
-	shmguard_view_end(&grown);
-	shmguard_map_close(map);
-	close(client);
 }

@@ -194,7 +194,8 @@ TEST(F5_views_nest_and_mix)
 	};
 	for (size_t i = 0; i < DEEP; i++) {
 		for (int which = 0; which < 2; which++)
-			views[which][i] = must_read(maps[which], i, PAGES * page - i);
+			views[which][i] =
+				must_read(maps[which], i, PAGES * page - i);
 	}
 	ck_assert_int_eq(ftruncate(clients[1], (off_t)page), 0);
 	for (size_t i = 0; i < DEEP; i += 2) {
@@ -306,7 +307,8 @@ check_writes(const struct shmguard_policy *policy)
 		must_end(view);
 		for (size_t i = 0; i < PAGES * page; i++)
 			ck_assert(byte_in_file(client, i) ==
-				(i / page == 1 ? 100 + round : page_byte(i / page)));
+				(i / page == 1 ? 100 + round :
+				page_byte(i / page)));
 	}
 	/* Mapped memory does not move for that, and shows the stores. */
 	if (before.range != NULL)

@@ -16,11 +16,8 @@
 #include <shmguard/map.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PAGES = 8 };
@@ -231,7 +228,8 @@ TEST(F21_threads_that_block_sigbus)
 		int client = numbered_memfd(PAGES);
 		struct shmguard_map *map = must_open(client, NULL);
 		truncate_to(client, 1);
-		ck_assert_int_eq(pthread_create(&thread, NULL, functions[i], map), 0);
+		ck_assert_int_eq(pthread_create(&thread, NULL, functions[i],
+			map), 0);
 		ck_assert_int_eq(pthread_join(thread, &problem), 0);
 		ck_assert_msg(problem == NULL, "%s", (const char *)problem);
 		shmguard_map_close(map);
@@ -544,108 +542,4 @@ TEST(I5_fault_of_another_thread_wakes_the_display)
 	disconnect_client(&client);
 	close(client.fd);
 	fault_notifier_unref(notifier);
-}
-
-/* ---- Huge pages ---- */
-
-#define HUGE_PAGES "/proc/sys/vm/nr_overcommit_hugepages"
-enum { HUGE = 7 };
-
-static int
-open_huge_pages(long *before)
-{
-	FILE *file = fopen(HUGE_PAGES, "re");
-	if (file == NULL || fscanf(file, "%ld", before) != 1)
-		*before = -1;
-	if (file != NULL)
-		fclose(file);
-	return *before < 0 ? -1 : open(HUGE_PAGES, O_WRONLY | O_CLOEXEC);
-}
-
-static void
-set_huge_pages(int fd, long pages)
-{
-	char number[32];
-	int length = snprintf(number, sizeof(number), "%ld\n", pages);
-	ck_assert_int_eq(pwrite(fd, number, (size_t)length, 0), length);
-}
-
-/* Holes in the middle, next to each other, at the end. */
-static const bool punched[HUGE] = {
-	false, true, false, true, true, false, true,
-};
-
-static bool
-fill_and_punch(int client, size_t huge, int limit_fd, long limit,
-	struct shmguard_map **map)
-{
-	set_huge_pages(limit_fd, limit + HUGE);
-	bool filled = fallocate(client, 0, 0, (off_t)(HUGE * huge)) == 0;
-	for (size_t i = 0; filled && i < HUGE; i++) {
-		unsigned char *bytes = mmap(NULL, huge, PROT_READ | PROT_WRITE,
-			MAP_SHARED, client, (off_t)(i * huge));
-		filled = bytes != MAP_FAILED;
-		if (filled) {
-			memset(bytes, page_byte(i), huge);
-			munmap(bytes, huge);
-		}
-	}
-	if (filled) {
-		*map = shmguard_map_open(fcntl(client, F_DUPFD_CLOEXEC, 0),
-			HUGE * huge, NULL, NULL);
-		filled = *map != NULL;
-	}
-	for (size_t i = 0; filled && i < HUGE; i++) {
-		if (punched[i])
-			filled = fallocate(client,
-				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				(off_t)(i * huge), (off_t)huge) == 0;
-	}
-	set_huge_pages(limit_fd, limit);
-	return filled;
-}
-
-TEST(F16_holes_in_huge_pages_lose_only_the_holes)
-{
-	struct stat file;
-	long limit;
-	struct shmguard_map *map = NULL;
-	int client = memfd_create("test",
-		MFD_CLOEXEC | MFD_HUGETLB | MFD_ALLOW_SEALING);
-	if (client < 0 || fstat(client, &file) != 0)
-		SKIP("no huge pages: %s", strerror(errno));
-	size_t huge = (size_t)file.st_blksize;
-	int limit_fd = open_huge_pages(&limit);
-	if (limit_fd < 0) {
-		close(client);
-		SKIP("the number of huge pages cannot be set: %s", strerror(errno));
-	}
-	ck_assert_int_eq(ftruncate(client, (off_t)(HUGE * huge)), 0);
-	ck_assert_int_eq(fcntl(client, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-	if (!fill_and_punch(client, huge, limit_fd, limit, &map)) {
-		shmguard_map_close(map);
-		close(limit_fd);
-		close(client);
-		SKIP("no huge pages to be had");
-	}
-
-	struct shmguard_view view;
-	ck_assert_int_eq(shmguard_map_begin_read(map, 0, HUGE * huge, &view), 0);
-	for (size_t i = HUGE; i-- > 0;) {
-		const volatile unsigned char *data =
-			(unsigned char *)view.data + i * huge;
-		int expected = punched[i] ? 0 : page_byte(i);
-		ck_assert_int_eq(data[0], expected);
-		ck_assert_int_eq(data[huge - 1], expected);
-	}
-	unsigned int faults = view.range->faults;
-	bool lost = shmguard_map_lost(map);
-	ck_assert_int_eq(shmguard_view_end(&view), lost ? -1 : 0);
-
-	ck_assert_uint_le(faults, 3);
-	shmguard_map_close(map);
-	close(limit_fd);
-	close(client);
-	if (!lost)
-		SKIP("somebody else had made huge pages available");
 }

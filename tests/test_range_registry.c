@@ -356,8 +356,8 @@ TEST(I5_names_each_owner_once_to_the_right_notifier)
 	size_t page = page_size();
 	ck_assert_ptr_null(range_next_faulted(0, hold));
 	for (int i = 0; i < RANGES; i++) {
-		ranges[i] = register_for((uintptr_t)(i + 1) * page, page, &owners[i],
-			i % 3);
+		ranges[i] = register_for((uintptr_t)(i + 1) * page, page,
+			&owners[i], i % 3);
 		ck_assert_ptr_nonnull(ranges[i]);
 	}
 	ck_assert_ptr_null(range_next_faulted(0, hold));
@@ -438,7 +438,8 @@ look_for(uintptr_t address, unsigned int *found)
 	struct trap_range *range = range_find(address, &start, &end);
 	const struct area *home = &areas[address / page_size() / AREA_PAGES - 1];
 	if (range == NULL)
-		return home == &areas[WRITERS] ? "a lasting range was missed" : NULL;
+		return home == &areas[WRITERS] ?
+			"a lasting range was missed" : NULL;
 	(*found)++;
 	if (address < start || address >= end)
 		return "a foreign range was found";
