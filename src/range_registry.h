@@ -8,9 +8,10 @@
  *
  * A range is one 64-bit word (first page and number of pages), so that a reader
  * sees a whole range or none: a torn read cannot exist (I3). Words lie densely,
- * in chunks that know their bounds: a fault among 60,000 ranges reads little. Ranges live in
- * memory that is recycled but never returned, so a reader may look at any of
- * them at any time, and a pin can be taken on one that is about to go.
+ * in chunks that know their bounds: a fault among 60,000 ranges reads little.
+ * Ranges live in memory that is recycled but never returned, so a reader may
+ * look at any of them at any time, and a pin can be taken on one that is about
+ * to go.
  *
  * In a forked child the mappings are gone (I12), so the ranges are forgotten.
  */
