@@ -24,13 +24,4 @@ struct shmguard_map *guarded_map_open(int fd, size_t size,
 void guarded_map_dispatch_faults(struct fault_notifier *notifier,
 	void (*func)(void *owner));
 
-/* A second view of the same bytes, which may outlive the first. `view` is a
- * mapped one (range != NULL). */
-void guarded_view_dup(const struct shmguard_view *view,
-	struct shmguard_view *copy);
-
-/* Whether a mapped `view` shows the memory that a new view would show. */
-bool guarded_map_is_current(const struct shmguard_map *map,
-	const struct shmguard_view *view);
-
 #endif

@@ -141,17 +141,3 @@ shmguard_view_end(struct shmguard_view *view)
 	errno = EFAULT;
 	return -1;
 }
-
-void
-guarded_view_dup(const struct shmguard_view *view, struct shmguard_view *copy)
-{
-	map_generation_pin_again(view->range);
-	*copy = *view;
-}
-
-bool
-guarded_map_is_current(const struct shmguard_map *map,
-	const struct shmguard_view *view)
-{
-	return view->range == atomic_load(&map->reading);
-}

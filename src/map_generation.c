@@ -143,12 +143,6 @@ map_generation_pin(struct trap_range *_Atomic *current)
 }
 
 void
-map_generation_pin_again(struct trap_range *range)
-{
-	atomic_fetch_add_explicit(&range->pins, 1, memory_order_relaxed);
-}
-
-void
 map_generation_unpin(struct trap_range *range)
 {
 	if (atomic_fetch_sub_explicit(&range->pins, 1, memory_order_acq_rel) == 1)

@@ -40,8 +40,6 @@ int map_generation_make_writable(struct trap_range *range);
 /* Pins what `current` points to; it may be changed and unpinned by another thread
  * meanwhile. Lock-free. NULL if there is none. */
 struct trap_range *map_generation_pin(struct trap_range *_Atomic *current);
-/* Another pin on a pinned range. */
-void map_generation_pin_again(struct trap_range *range);
 /* Any thread. The last one unregisters and unmaps, in that order (I3). */
 void map_generation_unpin(struct trap_range *range);
 
