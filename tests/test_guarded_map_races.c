@@ -440,65 +440,6 @@ TEST(I3_forks_while_many_threads_fault)
 	join_threads(threads, THREADS);
 }
 
-/* ---- Repairs against everything else that changes a mapping ---- */
-
-static pthread_barrier_t round_begins, round_ends;
-static struct shmguard_view shared_view;
-
-static void *
-fault_once_a_round(void *unused)
-{
-	(void)unused;
-	for (;;) {
-		pthread_barrier_wait(&round_begins);
-		if (stop)
-			return NULL;
-		if (load(&shared_view, shared_view.size - 1) != 0)
-			return "a lost byte is not zero";
-		pthread_barrier_wait(&round_ends);
-	}
-}
-
-/* The handler of one thread puts a page there while another makes the mapping
- * writable: whatever comes first, the page must take stores. */
-TEST(I7_repair_while_the_mapping_becomes_writable)
-{
-	enum { LONG = 4096 };
-	pthread_t thread;
-	unsigned int rounds = 0;
-	start_clock();
-	pthread_barrier_init(&round_begins, NULL, 2);
-	pthread_barrier_init(&round_ends, NULL, 2);
-	start_threads(&thread, 1, fault_once_a_round, NULL);
-	for (; !time_is_up(); rounds++) {
-		struct shmguard_view writing;
-		int fd = harness_memfd(LONG * page, 0, 0);
-		struct shmguard_map *map = shmguard_map_open(
-			fcntl(fd, F_DUPFD_CLOEXEC, 0), LONG * page, NULL, NULL);
-		ck_assert_ptr_nonnull(map);
-		ck_assert_int_eq(shmguard_map_begin_read(map, 0, LONG * page,
-			&shared_view), 0);
-		ck_assert_int_eq(ftruncate(fd, (off_t)page), 0);
-
-		pthread_barrier_wait(&round_begins);
-		for (unsigned int i = 0; i < rounds % 50 * 10; i++)
-			__asm__ volatile("" ::: "memory");
-		ck_assert_int_eq(shmguard_map_begin_write(map, 0, LONG * page,
-			&writing), 0);
-		pthread_barrier_wait(&round_ends);
-		for (size_t i = 0; i < LONG * page; i += 16 * page)
-			store(&writing, i, 7);
-		shmguard_view_end(&writing);
-		shmguard_view_end(&shared_view);
-		shmguard_map_close(map);
-		close(fd);
-	}
-	stop = true;
-	pthread_barrier_wait(&round_begins);
-	join_threads(&thread, 1);
-	fprintf(stderr, "# %u rounds\n", rounds);
-}
-
 /* ---- Reports ---- */
 
 enum { CLIENTS = 16 };

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <shmguard/map.h>
@@ -18,6 +20,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { PAGES = 8 };
@@ -137,6 +142,123 @@ TEST(I7_reading_comes_first_then_a_store)
 	end_with(writing, -1);
 	shmguard_map_close(map);
 	close(client);
+}
+
+#ifdef SYS_mmap2
+#define SYS_mmap_used SYS_mmap2
+#else
+#define SYS_mmap_used SYS_mmap
+#endif
+
+/* A thread whose mmap calls wait until the main thread lets them go on. */
+struct supervised {
+	struct shmguard_view view;
+	int listener; /* -1: there is no supervision here */
+	int told;     /* a pipe that says so */
+	int byte;
+	_Atomic bool done;
+};
+
+static void *
+fault_under_supervision(void *data)
+{
+	struct supervised *self = data;
+	struct sock_filter supervise_mmap[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap_used, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {4, supervise_mmap};
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	self->listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	(void)!write(self->told, "", 1);
+	if (self->listener >= 0)
+		self->byte = *(volatile char *)self->view.data;
+	self->done = true;
+	return NULL;
+}
+
+/* Waits for an mmap call for a moment. Returns whether there was one, at the
+ * address that is wanted. All of them go on, but `func` is called before. */
+static bool
+supervise_mmap(int listener, const void *wanted, void (*func)(void *),
+	void *data)
+{
+	struct pollfd poll_fd = {.fd = listener, .events = POLLIN};
+	if (poll(&poll_fd, 1, 10) != 1 || !(poll_fd.revents & POLLIN))
+		return false;
+	struct seccomp_notif request = {0};
+	ck_assert_int_eq(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request), 0);
+	bool is_wanted = request.data.args[0] == (uintptr_t)wanted;
+	if (is_wanted)
+		func(data);
+	struct seccomp_notif_resp response = {
+		.id = request.id,
+		.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+	};
+	ck_assert_int_eq(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response), 0);
+	return is_wanted;
+}
+
+struct late_writer {
+	struct shmguard_map *map;
+	struct shmguard_view view;
+	bool begun;
+};
+
+static void
+begin_write_once(void *data)
+{
+	struct late_writer *writer = data;
+	if (!writer->begun)
+		ck_assert_int_eq(shmguard_map_begin_write(writer->map, 0,
+			PAGES * page, &writer->view), 0);
+	writer->begun = true;
+}
+
+/* The handler of one thread is about to place zeros that can only be read when
+ * another thread makes the mapping writable, and stores there. */
+TEST(I7_mapping_becomes_writable_during_a_repair)
+{
+	int pipe_fds[2];
+	char byte;
+	int client = numbered_memfd(PAGES), repairs = 0;
+	struct shmguard_map *map = must_open(client, NULL);
+	ck_assert_int_eq(pipe2(pipe_fds, O_CLOEXEC), 0);
+	struct supervised supervised = {
+		.view = must_read(map), .told = pipe_fds[1], .byte = -1,
+	};
+	truncate_to(client, 0);
+	pthread_t thread;
+	ck_assert_int_eq(pthread_create(&thread, NULL, fault_under_supervision,
+		&supervised), 0);
+	ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+
+	struct late_writer writer = {.map = map};
+	int listener = supervised.listener;
+	/* A little longer than the fault: threads map things at their end. */
+	for (int more = 0; listener >= 0 && more < 20; more += supervised.done)
+		repairs += supervise_mmap(listener, supervised.view.data,
+			begin_write_once, &writer);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	if (writer.begun) {
+		memset(writer.view.data, 9, PAGES * page);
+		end_with(writer.view, -1);
+	}
+	shmguard_view_end(&supervised.view);
+	shmguard_map_close(map);
+	close(client);
+	if (listener < 0)
+		SKIP("no supervision of system calls");
+	close(listener);
+	ck_assert_int_eq(supervised.byte, 0);
+	/* Once more, now that stores must be possible. */
+	ck_assert_int_eq(repairs, 2);
 }
 
 TEST(map_of_a_file_that_grows_later)
