@@ -36,11 +36,13 @@ static const struct shmguard_policy writable_policy = {
 
 static size_t page;
 
+/* On kernels with no-SIGBUS mappings too, unless a test asks for them. */
 __attribute__((constructor))
 static void
-find_page_size(void)
+use_plain_kernel(void)
 {
 	page = page_size();
+	fake_kernel_use();
 }
 
 static struct shmguard_map *
@@ -143,7 +145,6 @@ check_all_growth(void)
 
 TEST(F6_I6_grows_where_it_is_if_it_can)
 {
-	fake_kernel_use();
 	fake_kernel.roomy = true;
 	check_all_growth();
 
@@ -161,7 +162,6 @@ TEST(F6_I6_grows_where_it_is_if_it_can)
 
 TEST(F6_I6_moves_if_it_must)
 {
-	fake_kernel_use();
 	fake_kernel.tight = true;
 	check_all_growth();
 
@@ -188,7 +188,6 @@ TEST(F6_I6_grows_on_this_kernel)
 
 TEST(I6_grows_on_kernels_with_nosigbus_mappings)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	for (int i = 0; i < 3; i++) {
 		fake_kernel.roomy = i == 1;
@@ -200,7 +199,6 @@ TEST(I6_grows_on_kernels_with_nosigbus_mappings)
 
 TEST(I6_grows_before_linux_6_7)
 {
-	fake_kernel_use();
 	fake_kernel.refuses_sealed_sharing = true;
 	for (int i = 0; i < 2; i++) {
 		fake_kernel.tight = i == 1;
@@ -249,13 +247,11 @@ check_stores(void)
 
 TEST(stores_reach_a_file_that_has_grown)
 {
-	fake_kernel_use();
 	check_stores();
 }
 
 TEST(stores_reach_a_file_that_has_grown_past_nosigbus_maps)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	check_stores();
 	fake_kernel.roomy = true;
@@ -264,7 +260,6 @@ TEST(stores_reach_a_file_that_has_grown_past_nosigbus_maps)
 
 TEST(grown_part_becomes_visible_when_the_file_grows_later)
 {
-	fake_kernel_use();
 	for (int tight = 0; tight < 2; tight++) {
 		fake_kernel.tight = tight;
 		int client = numbered_memfd(2);
@@ -335,13 +330,11 @@ check_loss(void)
 
 TEST(map_that_has_lost_memory_does_not_grow)
 {
-	fake_kernel_use();
 	check_loss();
 }
 
 TEST(nosigbus_map_that_has_lost_memory_does_not_grow)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	check_loss();
 }
@@ -358,7 +351,6 @@ sealed_memfd(size_t pages)
 
 TEST(F1_sealed_map_that_outgrows_its_file)
 {
-	fake_kernel_use();
 	for (int i = 0; i < 3; i++) {
 		fake_kernel.roomy = i == 1;
 		fake_kernel.tight = i == 2;
@@ -386,7 +378,6 @@ TEST(F1_sealed_map_grows_with_its_file)
 		NULL, &reject_policy, &copy_policy, &no_handler_policy,
 		&writable_policy,
 	};
-	fake_kernel_use();
 	for (int i = 0; i < 10; i++) {
 		fake_kernel.tight = i % 2;
 		int client = sealed_memfd(2);
@@ -405,7 +396,6 @@ TEST(F1_policy_forbids_what_is_not_sealed)
 	static const struct shmguard_policy *const policies[] = {
 		&reject_policy, &copy_policy, &no_handler_policy,
 	};
-	fake_kernel_use();
 	for (int i = 0; i < 9; i++) {
 		fake_kernel.tight = i % 3 == 1;
 		fake_kernel.roomy = i % 3 == 2;
@@ -447,7 +437,6 @@ TEST(F1_adopted_seal)
 
 TEST(nosigbus_map_that_must_move_is_trapped)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	fake_kernel.tight = true;
 	int client = numbered_memfd(4);
@@ -469,7 +458,6 @@ TEST(nosigbus_map_that_must_move_is_trapped)
 
 TEST(nosigbus_map_without_a_handler_never_becomes_dangerous)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	fake_kernel.tight = true;
 	int client = numbered_memfd(4);
@@ -487,7 +475,6 @@ TEST(nosigbus_map_without_a_handler_never_becomes_dangerous)
 
 TEST(nosigbus_refused_from_the_start)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	int client = numbered_memfd(4);
 	shmguard_map_close(must_open(client, 1, NULL));
@@ -565,13 +552,11 @@ check_all_failing_growth(void)
 
 TEST(failed_growth_leaves_the_map_as_it_was)
 {
-	fake_kernel_use();
 	check_all_failing_growth();
 }
 
 TEST(failed_growth_leaves_a_nosigbus_map_as_it_was)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	check_all_failing_growth();
 }

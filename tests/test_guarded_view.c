@@ -30,11 +30,13 @@ static const struct shmguard_policy no_handler_policy = {
 
 static size_t page;
 
+/* On kernels with no-SIGBUS mappings too, unless a test asks for them. */
 __attribute__((constructor))
 static void
-find_page_size(void)
+use_plain_kernel(void)
 {
 	page = page_size();
+	fake_kernel_use();
 }
 
 /* Of a file that stays open as the client's. */
@@ -100,7 +102,6 @@ for_each_way(void (*func)(const struct shmguard_policy *policy))
 static void
 for_each_nosigbus_way(void (*func)(const struct shmguard_policy *policy))
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	func(NULL);
 	func(&no_handler_policy);
@@ -404,7 +405,6 @@ TEST(F22_what_cannot_be_written_is_read_with_nosigbus)
 
 TEST(F22_write_sealed_files_before_linux_6_7)
 {
-	fake_kernel_use();
 	fake_kernel.refuses_sealed_sharing = true;
 	for_each_way(check_read_only_files);
 	ck_assert_int_eq(count_mappings("/memfd:test"), 0);
@@ -461,13 +461,11 @@ check_failing_write_access(int calls_that_can_fail)
 
 TEST(failed_write_access_leaves_reading_alone)
 {
-	fake_kernel_use();
 	check_failing_write_access(1);
 }
 
 TEST(failed_write_access_leaves_a_nosigbus_map_alone)
 {
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	check_failing_write_access(2);
 }

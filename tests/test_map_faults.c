@@ -33,11 +33,13 @@ static const struct shmguard_policy copy_policy = {
 
 static size_t page;
 
+/* On kernels with no-SIGBUS mappings too, unless a test asks for them. */
 __attribute__((constructor))
 static void
-find_page_size(void)
+use_plain_kernel(void)
 {
 	page = page_size();
+	fake_kernel_use();
 }
 
 /* ---- Without anybody to tell ---- */
@@ -291,7 +293,6 @@ TEST(F14_memory_is_guarded_outside_of_accesses)
 TEST(nosigbus_map_that_shrinks_after_all)
 {
 	int client = numbered_memfd(PAGES);
-	fake_kernel_use();
 	fake_kernel.has_nosigbus = true;
 	struct shmguard_map *map = must_open(client, NULL);
 	ck_assert_int_eq(shmguard_map_tier(map), SHMGUARD_TIER_NOSIGBUS);
