@@ -12,8 +12,15 @@
  * of huge page mappings end at huge page borders where those are smaller. */
 #define UNMAP_PIECE ((size_t)8 << 20)
 
+/* Mappings that wait for the reaper still take up addresses, which 32-bit
+ * processes have few of: past that many bytes they are unmapped at once. */
+#define MAX_WAITING (SIZE_MAX / 16)
+
+static _Atomic size_t waiting;
+
 struct map_generation {
 	struct reaper_job job; /* first: the reaper hands it back */
+	size_t waiting;        /* bytes that it adds to the sum */
 	struct client_mapping mapping;
 	_Atomic bool writable; /* of the mapping, for threads without a lock */
 	struct trap_range *range;
@@ -30,6 +37,7 @@ map_generation_create(const struct client_mapping *mapping,
 
 	spare_mappings_fill();
 	generation->mapping = *mapping;
+	generation->waiting = 0;
 	generation->writable = mapping->writable;
 	generation->config = *config;
 	generation->range = range_register(mapping->addr, mapping->length,
@@ -96,6 +104,7 @@ destroy_generation(struct reaper_job *job)
 	struct map_generation *generation = (struct map_generation *)job;
 	if (range_unregister(generation->range))
 		unmap_in_pieces(&generation->mapping);
+	atomic_fetch_sub(&waiting, generation->waiting);
 	generation->config.released(generation->config.owner);
 	free(generation);
 }
@@ -104,12 +113,16 @@ static void
 retire(struct trap_range *range)
 {
 	struct map_generation *generation = range->data;
+	size_t length = generation->mapping.length;
 	generation->job.run = destroy_generation;
-	if (generation->mapping.length >= REAPER_WORTH_IT ||
-			generation->config.can_block)
+	if (generation->config.can_block ||
+			(length >= REAPER_WORTH_IT && waiting < MAX_WAITING)) {
+		generation->waiting = length;
+		atomic_fetch_add(&waiting, length);
 		reaper_submit(&generation->job);
-	else
+	} else {
 		destroy_generation(&generation->job);
+	}
 }
 
 /* A range that nobody has pinned is about to go or already another's. */

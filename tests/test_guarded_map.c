@@ -123,6 +123,26 @@ TEST(I8_nosigbus_maps_hold_no_descriptor)
 	check_held_fds(&no_handler_policy, unsealable_file(), true, 1);
 }
 
+/* What waits to be unmapped must not use up a 32-bit process's addresses. */
+TEST(I11_large_maps_come_and_go)
+{
+	enum { MAPS = 3000 };
+	size_t size = (size_t)64 << 20;
+	int client = harness_memfd(size, 0, 0);
+	for (int i = 0; i < MAPS; i++) {
+		struct shmguard_map *map = shmguard_map_open(
+			fcntl(client, F_DUPFD_CLOEXEC, 0), size, NULL, NULL);
+		ck_assert_msg(map != NULL, "number %d: %s", i, strerror(errno));
+		struct shmguard_view view;
+		ck_assert_int_eq(shmguard_map_begin_read(map, 0, size, &view), 0);
+		for (size_t at = 0; at < size; at += size / 16)
+			ck_assert_int_eq(((volatile char *)view.data)[at], 0);
+		ck_assert_int_eq(shmguard_view_end(&view), 0);
+		shmguard_map_close(map);
+	}
+	close(client);
+}
+
 static bool
 has_handler(void)
 {
