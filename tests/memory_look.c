@@ -75,6 +75,22 @@ count_mappings(const char *text)
 	return count;
 }
 
+int
+count_stacks(void)
+{
+	unsigned long start, end, page = page_size();
+	char line[1024], permissions[8];
+	int count = 0;
+	FILE *maps = open_proc("/proc/self/maps");
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx %4s", &start, &end, permissions) == 3)
+			count += end - start == page &&
+				strcmp(permissions, "---p") == 0;
+	}
+	fclose(maps);
+	return count;
+}
+
 /* Copies the line of smaps that starts with `key`, for the mapping that holds
  * the address; an empty key means its first line. */
 static bool

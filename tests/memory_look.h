@@ -27,6 +27,9 @@ int byte_in_file(int fd, size_t offset);
 /* Mappings in /proc/self/maps whose line contains `text`. */
 int count_mappings(const char *text);
 
+/* How many thread stacks are mapped: each has a page that nothing may touch. */
+int count_stacks(void);
+
 bool is_mapped(const void *address);
 
 /* Whether the VmFlags of the mapping that holds an address name this one. */

@@ -202,7 +202,7 @@ unref_in_job(struct reaper_job *job)
 
 TEST(threads_that_ended_leave_no_stacks)
 {
-	int before = count_mappings("");
+	int before = count_stacks();
 	for (int i = 0; i < 100; i++) {
 		if (i % 2 == 0) {
 			submit(count_job);
@@ -213,7 +213,7 @@ TEST(threads_that_ended_leave_no_stacks)
 		must_become(&jobs_done, i + 1);
 		must_have_reaper_threads(0);
 	}
-	ck_assert_int_lt(count_mappings(""), before + 50);
+	ck_assert_int_lt(count_stacks(), before + 50);
 }
 
 TEST(reference_keeps_the_thread)

@@ -72,14 +72,14 @@ TEST(F17_descriptor_is_closed)
 
 TEST(F17_threads_that_ended_leave_no_stacks)
 {
-	int before = count_mappings("");
+	int before = count_stacks();
 	make_closes_hang(100);
 	for (int i = 0; i < 100; i++) {
 		reaper_close_blocking(must_dup());
 		must_become(&closes_done, i + 1);
 		must_have_reaper_threads(0);
 	}
-	ck_assert_int_lt(count_mappings(""), before + 50);
+	ck_assert_int_lt(count_stacks(), before + 50);
 }
 
 TEST(F17_close_that_hangs_holds_nobody)
