@@ -8,12 +8,13 @@
 
 #include "client_quota.h"
 #include "guard.h"
+#include "log.h"
+#include "policy_env.h"
 #include "shm_buffer.h"
 #include "shm_pool.h"
 #include "sigbus_trap.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* What libwayland keeps inside wl_display. */
@@ -22,16 +23,6 @@ struct stock_display {
 	struct wl_array formats; /* uint32_t, as added */
 	struct wl_array guards;  /* struct shmguard *, destroyed by the display */
 };
-
-/* The host has no way to ask for these lines, so they go where libwayland's
- * own complaints go. */
-static void
-log_to_stderr(enum shmguard_log_level level, const char *line, void *data)
-{
-	(void)data;
-	if (level <= SHMGUARD_LOG_INFO)
-		fprintf(stderr, "shmguard: %s\n", line);
-}
 
 static void
 handle_display_destroy(struct wl_listener *listener, void *data)
@@ -74,8 +65,8 @@ add_format(struct shmguard *guard, uint32_t format)
 		return 0;
 	if (errno != ENOTSUP)
 		return -1;
-	fprintf(stderr, "shmguard: format 0x%08x is not offered to clients: "
-		"it has no linear layout\n", format);
+	guard_log(&guard->policy, SHMGUARD_LOG_INFO, "format 0x%08x is not "
+		"offered to clients: it has no linear layout", format);
 	return 0;
 }
 
@@ -83,10 +74,8 @@ WL_EXPORT int
 wl_display_init_shm(struct wl_display *display)
 {
 	/* Whether an access reads or writes is not said, so both must work. */
-	static const struct shmguard_policy policy = {
-		.writable = true,
-		.log = log_to_stderr,
-	};
+	struct shmguard_policy policy = {.writable = true};
+	policy_from_environment(&policy);
 
 	struct stock_display *state = stock_display_get(display);
 	if (state == NULL)
