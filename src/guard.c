@@ -197,7 +197,8 @@ handle_display_destroy(struct wl_listener *listener, void *data)
 }
 
 static bool
-enter_display(struct shmguard *guard, struct wl_display *display)
+enter_display(struct shmguard *guard, struct wl_display *display,
+	int version)
 {
 	guard->fault_source = wl_event_loop_add_fd(
 		wl_display_get_event_loop(display),
@@ -208,9 +209,6 @@ enter_display(struct shmguard *guard, struct wl_display *display)
 	guard->display_destroy.notify = handle_display_destroy;
 	wl_display_add_destroy_listener(display, &guard->display_destroy);
 
-	int version = wl_shm_interface.version;
-	if (version > KNOWN_SHM_VERSION)
-		version = KNOWN_SHM_VERSION;
 	guard->global = wl_global_create(display, &wl_shm_interface, version,
 		guard, shm_bind);
 	return guard->global != NULL;
@@ -220,6 +218,22 @@ struct shmguard *
 shmguard_create(struct wl_display *display,
 	const struct shmguard_policy *policy)
 {
+	return shmguard_create_with_version(display, KNOWN_SHM_VERSION, policy);
+}
+
+struct shmguard *
+shmguard_create_with_version(struct wl_display *display, uint32_t version,
+	const struct shmguard_policy *policy)
+{
+	if (version == 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (version > KNOWN_SHM_VERSION)
+		version = KNOWN_SHM_VERSION;
+	if (version > (uint32_t)wl_shm_interface.version)
+		version = (uint32_t)wl_shm_interface.version;
+
 	struct shmguard *guard = calloc(1, sizeof(*guard));
 	if (guard == NULL)
 		return NULL;
@@ -237,7 +251,7 @@ shmguard_create(struct wl_display *display,
 			shmguard_add_format(guard, WL_SHM_FORMAT_XRGB8888) < 0)
 		goto err_unref;
 	errno = 0;
-	if (!enter_display(guard, display)) {
+	if (!enter_display(guard, display, (int)version)) {
 		if (errno == 0)
 			errno = ENOMEM;
 		goto err_unref;
@@ -251,6 +265,12 @@ err_unref:
 err_notifier:
 	free(guard);
 	return NULL;
+}
+
+struct wl_global *
+shmguard_global(const struct shmguard *guard)
+{
+	return guard->global;
 }
 
 void

@@ -40,6 +40,21 @@ struct shmguard *shmguard_create(struct wl_display *display,
 	const struct shmguard_policy *policy);
 
 /**
+ * The same, in version `version` or lower if libwayland or this library do not
+ * know it. Returns NULL with errno EINVAL for version 0.
+ */
+__attribute__((warn_unused_result, nonnull(1)))
+struct shmguard *shmguard_create_with_version(struct wl_display *display,
+	uint32_t version, const struct shmguard_policy *policy);
+
+/**
+ * The global, for wl_display_set_global_filter() and the like. The guard's;
+ * NULL after shmguard_destroy().
+ */
+__attribute__((nonnull))
+struct wl_global *shmguard_global(const struct shmguard *guard);
+
+/**
  * Removes the global. Pools and buffers that clients still have go on working
  * until they are destroyed; the policy's log function is not called any more.
  * Waits until the memory of pools that are gone is torn down. NULL is allowed.
