@@ -20,6 +20,8 @@ test_headers_compile_as_c() {
 		compile map.h "$CC" -x c "-std=$standard"
 		# shellcheck disable=SC2086 # several flags
 		compile server.h "$CC" -x c "-std=$standard" $WAYLAND_CFLAGS
+		# shellcheck disable=SC2086 # several flags
+		compile wlroots.h "$CC" -x c "-std=$standard" $WAYLAND_CFLAGS
 	done
 }
 
@@ -28,6 +30,8 @@ test_headers_compile_as_cxx() {
 		compile map.h "$CXX" -x c++ "-std=$standard"
 		# shellcheck disable=SC2086 # several flags
 		compile server.h "$CXX" -x c++ "-std=$standard" $WAYLAND_CFLAGS
+		# shellcheck disable=SC2086 # several flags
+		compile wlroots.h "$CXX" -x c++ "-std=$standard" $WAYLAND_CFLAGS
 	done
 }
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What the libraries export. In the environment: CC, INCLUDE (directory of the
 # public headers), LIBRARY, STOCK_LIBRARY, CORE (static library of the layers
-# below Wayland), LIBWAYLAND (libwayland-server.so to stand in for).
+# below Wayland), LIBWAYLAND (libwayland-server.so to stand in for), ADAPTERS
+# and PRELOADS (libraries for wlroots, separated by blanks, possibly none).
 # shellcheck source=tests/abi/tap.sh
 . "$(dirname "$0")/tap.sh"
 
@@ -12,8 +13,9 @@ exports() {
 		awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
 }
 
+# declared HEADER...
 declared() {
-	for header in map.h server.h; do
+	for header; do
 		echo "#include <shmguard/$header>" | $CC -I"$INCLUDE" -E -P -x c -
 	done | grep -o '\bshmguard_[a-z0-9_]* *(' | tr -d ' (' | sort -u
 }
@@ -31,8 +33,29 @@ stock_names() {
 }
 
 test_library_exports_what_headers_declare() {
-	[ -n "$(declared)" ]
-	diff <(declared) <(exports "$LIBRARY")
+	[ -n "$(declared map.h server.h)" ]
+	diff <(declared map.h server.h) <(exports "$LIBRARY")
+}
+
+test_wlroots_adapters_export_what_their_header_adds() {
+	[ -n "$ADAPTERS" ] || skip "built without wlroots 0.17 or later"
+	local adapter
+	for adapter in $ADAPTERS; do
+		diff <(comm -23 <(declared wlroots.h) <(declared server.h)) \
+			<(exports "$adapter")
+	done
+}
+
+test_wlroots_preload_objects_need_nothing_of_ours() {
+	[ -n "$PRELOADS" ] || skip "built without wlroots 0.17 or later"
+	local preload
+	for preload in $PRELOADS; do
+		diff <(printf 'wlr_shm_create\nwlr_shm_create_with_renderer\n') \
+			<(exports "$preload")
+		if readelf --dynamic "$preload" | grep 'NEEDED.*shmguard'; then
+			return 1
+		fi
+	done
 }
 
 test_stock_library_exports_wl_shm_of_libwayland() {
@@ -48,8 +71,10 @@ test_core_uses_no_wayland() {
 
 # A handler must never point into memory where the library was.
 test_libraries_cannot_be_unloaded() {
-	readelf --dynamic "$LIBRARY" | grep NODELETE
-	readelf --dynamic "$STOCK_LIBRARY" | grep NODELETE
+	local library
+	for library in "$LIBRARY" "$STOCK_LIBRARY" $ADAPTERS $PRELOADS; do
+		readelf --dynamic "$library" | grep NODELETE
+	done
 }
 
 run_tests "$@"
