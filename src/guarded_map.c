@@ -89,23 +89,6 @@ choose_tier(struct fd_verdict *verdict, const struct shmguard_policy *policy)
 	return trap_allowed(policy) ? SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
 }
 
-static int
-refusal_errno(enum shmguard_reason reason)
-{
-	switch (reason) {
-	case SHMGUARD_REASON_BAD_FD:
-	case SHMGUARD_REASON_PATH_ONLY:
-		return EBADF;
-	case SHMGUARD_REASON_WRITE_ONLY:
-		return EACCES;
-	case SHMGUARD_REASON_POLICY:
-	case SHMGUARD_REASON_MAY_BLOCK:
-		return EPERM;
-	default:
-		return EINVAL;
-	}
-}
-
 int
 map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current,
 	struct client_mapping *mapping)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Jobs unmap, close and free. */
@@ -220,4 +221,37 @@ reaper_close_blocking(int fd)
 		waiting_fds = waiting;
 	}
 	pthread_mutex_unlock(&lock);
+}
+
+struct close_job {
+	struct reaper_job job;
+	int fd;
+};
+
+static void
+run_close(struct reaper_job *job)
+{
+	struct close_job *closing = (struct close_job *)job;
+	reaper_syscalls->close(closing->fd);
+	free(closing);
+}
+
+void
+reaper_close_last(int fd, bool may_block)
+{
+	if (may_block) {
+		reaper_close_blocking(fd);
+		return;
+	}
+	struct stat file;
+	struct close_job *closing = NULL;
+	if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
+			(uint64_t)file.st_size >= REAPER_WORTH_IT)
+		closing = malloc(sizeof(*closing));
+	if (closing == NULL) {
+		reaper_syscalls->close(fd);
+		return;
+	}
+	*closing = (struct close_job){.job.run = run_close, .fd = fd};
+	reaper_submit(&closing->job);
 }

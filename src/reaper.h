@@ -58,4 +58,9 @@ void reaper_submit(struct reaper_job *job);
  * kernel keeps an exiting process until they return. Any thread. */
 void reaper_close_blocking(int fd);
 
+/* Closes a descriptor that may be the last one of its file: freeing the pages of
+ * a large file is work for the reaper. `may_block` as found by seal_check(), or
+ * else the file must be known to answer fstat(2) at once. Any thread. */
+void reaper_close_last(int fd, bool may_block);
+
 #endif

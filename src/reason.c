@@ -41,6 +41,14 @@ shmguard_reason_text(enum shmguard_reason reason)
 		return "file cannot be mapped";
 	case SHMGUARD_REASON_NO_MEMORY:
 		return "out of memory";
+	case SHMGUARD_REASON_EMPTY:
+		return "size is zero";
+	case SHMGUARD_REASON_OVER_LIMIT:
+		return "size is larger than allowed";
+	case SHMGUARD_REASON_TRUNCATED:
+		return "file is shorter than announced";
+	case SHMGUARD_REASON_READ_ERROR:
+		return "file cannot be read";
 	}
 	return "unknown reason";
 }

@@ -267,3 +267,20 @@ seal_check(int fd, size_t size, bool adopt)
 		refuse(&verdict, SHMGUARD_REASON_WRITE_ONLY);
 	return verdict;
 }
+
+int
+refusal_errno(enum shmguard_reason reason)
+{
+	switch (reason) {
+	case SHMGUARD_REASON_BAD_FD:
+	case SHMGUARD_REASON_PATH_ONLY:
+		return EBADF;
+	case SHMGUARD_REASON_WRITE_ONLY:
+		return EACCES;
+	case SHMGUARD_REASON_POLICY:
+	case SHMGUARD_REASON_MAY_BLOCK:
+		return EPERM;
+	default:
+		return EINVAL;
+	}
+}

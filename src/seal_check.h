@@ -38,4 +38,8 @@ struct fd_verdict {
  */
 struct fd_verdict seal_check(int fd, size_t size, bool adopt);
 
+/* The errno that goes with a refusal for one of the reasons of a verdict, or for
+ * SHMGUARD_REASON_POLICY. */
+int refusal_errno(enum shmguard_reason reason);
+
 #endif

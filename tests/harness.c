@@ -363,7 +363,8 @@ main(int argc, char **argv)
 
 /*
  * Tests decide what SIGBUS does, so the sanitizers' handlers must not be there
- * before them. Stacks are named by whatever is installed for that.
+ * before them. Stacks are named by whatever is installed for that. Too much memory
+ * is NULL with ENOMEM, as everywhere else.
  */
 const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
@@ -371,11 +372,13 @@ const char *__tsan_default_options(void);
 const char *
 __asan_default_options(void)
 {
-	return "handle_sigbus=0:allow_addr2line=1";
+	return "handle_sigbus=0:allow_addr2line=1:"
+		"allocator_may_return_null=1";
 }
 
 const char *
 __tsan_default_options(void)
 {
-	return "handle_sigbus=0:allow_addr2line=1";
+	return "handle_sigbus=0:allow_addr2line=1:"
+		"allocator_may_return_null=1";
 }

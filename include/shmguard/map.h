@@ -59,6 +59,11 @@ enum shmguard_reason {
 	SHMGUARD_REASON_TOO_LARGE,   /**< size zero, or past what can be tracked */
 	SHMGUARD_REASON_UNMAPPABLE,  /**< mmap(2) refused; errno says why */
 	SHMGUARD_REASON_NO_MEMORY,   /**< our own bookkeeping ran out of memory */
+	/* by shmguard_read_fd() only */
+	SHMGUARD_REASON_EMPTY,      /**< the peer announced no bytes at all */
+	SHMGUARD_REASON_OVER_LIMIT, /**< the peer announced too many */
+	SHMGUARD_REASON_TRUNCATED,  /**< the file is shorter than announced */
+	SHMGUARD_REASON_READ_ERROR, /**< pread(2) failed; errno says why */
 };
 
 /**
@@ -223,6 +228,35 @@ enum shmguard_reason shmguard_map_reason(const struct shmguard_map *map);
 
 /** Whether an access has ever met bytes that the file had lost. Any thread. */
 bool shmguard_map_lost(const struct shmguard_map *map);
+
+/**
+ * Copies `size` bytes at `offset` out of a peer's file, for what is parsed once:
+ * a keymap, a colour profile, a gamma table. Parse the copy, never a mapping:
+ * what the parser sees must not change under it. `size` and `offset` are what
+ * the peer announced, `limit` is the largest size that makes sense to the
+ * caller. Nothing is mapped and no signal can come of it.
+ *
+ * The descriptor is taken over as by shmguard_map_open(), on failure too, and is
+ * not waited for either: closing it happens on another thread where that can
+ * block or take long. Pipes and sockets are refused: they have to be read as
+ * their bytes arrive, by an event loop.
+ *
+ * Of the policy, which may be NULL, only `blocking` matters. `reason`, which may
+ * be NULL, tells why the file was refused, or what kind it is.
+ *
+ * Returns memory to be freed with free(3). A NUL follows the bytes, so that text
+ * can be handed to a parser of strings; it was terminated by the peer itself if
+ * strlen() is less than `size`. The copy may mix what the peer wrote before and
+ * after, but changes no more.
+ *
+ * Returns NULL with errno EBADF, EACCES (write-only), EINVAL (kind of file),
+ * EPERM (the file can block), ENODATA (`size` is 0), EFBIG (over the limit),
+ * EFAULT (the file has fewer bytes; also if it shrinks meanwhile), ENOMEM, or
+ * what pread(2) set, EIO for one. Any thread.
+ */
+__attribute__((warn_unused_result))
+void *shmguard_read_fd(int fd, size_t offset, size_t size, size_t limit,
+	const struct shmguard_policy *policy, enum shmguard_reason *reason);
 
 /**
  * For hosts that own the SIGBUS handler (SHMGUARD_HANDLER_HOST, or a handler
