@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "virtual_keyboard.h"
 
-#include <errno.h>
 #include <shmguard/map.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <xkbcommon/xkbcommon.h>
 #include "virtual-keyboard-unstable-v1-protocol.h"
@@ -19,42 +17,18 @@ struct virtual_keyboard {
 	bool has_keymap;
 };
 
-/* A copy, so that what the parser sees cannot change under it. Takes the
- * descriptor. NULL: the client has been told why. */
+/* Takes the descriptor. NULL: the client has been told why. */
 static char *
 read_keymap(struct wl_client *client, int fd, uint32_t size)
 {
-	/* Read once, by copying: no SIGBUS handler is needed for that. */
-	const struct shmguard_policy policy = {
-		.unsealed = SHMGUARD_UNSEALED_COPY,
-		.handler = SHMGUARD_HANDLER_NONE,
-	};
 	enum shmguard_reason reason;
-	struct shmguard_map *map = shmguard_map_open(fd,
-		size <= KEYMAP_SIZE_MAX ? size : 0, &policy, &reason);
-	if (map == NULL) {
+	char *text = shmguard_read_fd(fd, 0, size, KEYMAP_SIZE_MAX, NULL,
+		&reason);
+	if (text == NULL && reason == SHMGUARD_REASON_NO_MEMORY)
+		wl_client_post_no_memory(client);
+	else if (text == NULL)
 		wl_client_post_implementation_error(client,
 			"keymap refused: %s", shmguard_reason_text(reason));
-		return NULL;
-	}
-
-	char *text = NULL;
-	struct shmguard_view view;
-	if (shmguard_map_begin_read(map, 0, size, &view) < 0) {
-		wl_client_post_no_memory(client);
-		goto out;
-	}
-	text = strndup(view.data, view.size);
-	if (text == NULL)
-		wl_client_post_no_memory(client);
-	if (shmguard_view_end(&view) < 0 && text != NULL) {
-		wl_client_post_implementation_error(client,
-			"keymap refused: the file is shorter than announced");
-		free(text);
-		text = NULL;
-	}
-out:
-	shmguard_map_close(map);
 	return text;
 }
 
