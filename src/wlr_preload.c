@@ -9,10 +9,14 @@
 /* Members that are private to wlroots: we are it here. */
 #define WLR_PRIVATE
 
+#include "log.h"
+#include "policy_env.h"
+
 #include <shmguard/wlroots.h>
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wlr/types/wlr_shm.h>
 #include <wlr/version.h>
 
@@ -25,16 +29,6 @@ struct wlr_shm {
 #endif
 
 static void
-log_to_stderr(enum shmguard_log_level level, const char *line, void *data)
-{
-	(void)data;
-	if (level <= SHMGUARD_LOG_INFO)
-		fprintf(stderr, "shmguard: %s\n", line);
-}
-
-static const struct shmguard_policy policy = {.log = log_to_stderr};
-
-static void
 handle_display_destroy(struct wl_listener *listener, void *data)
 {
 	(void)data;
@@ -45,15 +39,15 @@ handle_display_destroy(struct wl_listener *listener, void *data)
 
 /* The guard goes with the display too, before or after. */
 static struct wlr_shm *
-shm_create(struct wl_display *display, struct shmguard *guard)
+shm_create(struct wl_display *display, struct shmguard *guard,
+	const struct shmguard_policy *policy)
 {
-	if (guard == NULL) {
-		perror("shmguard: cannot create wl_shm");
-		return NULL;
-	}
-
-	struct wlr_shm *shm = calloc(1, sizeof(*shm));
+	struct wlr_shm *shm = NULL;
+	if (guard != NULL)
+		shm = calloc(1, sizeof(*shm));
 	if (shm == NULL) {
+		guard_log(policy, SHMGUARD_LOG_ERROR, "cannot create wl_shm: %s",
+			strerror(errno));
 		shmguard_destroy(guard);
 		return NULL;
 	}
@@ -67,14 +61,20 @@ WL_EXPORT struct wlr_shm *
 wlr_shm_create(struct wl_display *display, uint32_t version,
 	const uint32_t *formats, size_t formats_len)
 {
-	return shm_create(display, shmguard_wlr_create(display, version, formats,
-		formats_len, &policy));
+	struct shmguard_policy policy = {0};
+	policy_from_environment(&policy);
+	struct shmguard *guard = shmguard_wlr_create(display, version, formats,
+		formats_len, &policy);
+	return shm_create(display, guard, &policy);
 }
 
 WL_EXPORT struct wlr_shm *
 wlr_shm_create_with_renderer(struct wl_display *display, uint32_t version,
 	struct wlr_renderer *renderer)
 {
-	return shm_create(display, shmguard_wlr_create_with_renderer(display,
-		version, renderer, &policy));
+	struct shmguard_policy policy = {0};
+	policy_from_environment(&policy);
+	struct shmguard *guard = shmguard_wlr_create_with_renderer(display,
+		version, renderer, &policy);
+	return shm_create(display, guard, &policy);
 }

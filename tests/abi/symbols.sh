@@ -71,9 +71,9 @@ test_core_uses_no_wayland() {
 
 # A handler must never point into memory where the library was.
 test_libraries_cannot_be_unloaded() {
-	local library
-	for library in "$LIBRARY" "$STOCK_LIBRARY" $ADAPTERS $PRELOADS; do
-		readelf --dynamic "$library" | grep NODELETE
+	local object
+	for object in "$LIBRARY" "$STOCK_LIBRARY" $ADAPTERS $PRELOADS; do
+		readelf --dynamic "$object" | grep NODELETE
 	done
 }
 
