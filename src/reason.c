@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <shmguard/map.h>
 
+#include <stddef.h>
+
 /* No default labels: the compiler then names the value that was forgotten. */
 
 const char *
@@ -51,6 +53,71 @@ shmguard_reason_text(enum shmguard_reason reason)
 		return "file cannot be read";
 	}
 	return "unknown reason";
+}
+
+#define ALLOW_SEALING SHMGUARD_IMPROVEMENT_ALLOW_SEALING
+#define SEAL_SHRINK SHMGUARD_IMPROVEMENT_SEAL_SHRINK
+#define FULL_LENGTH SHMGUARD_IMPROVEMENT_FULL_LENGTH
+#define SMALL_PAGES SHMGUARD_IMPROVEMENT_SMALL_PAGES
+
+struct advice {
+	unsigned int improvements;
+	const char *text;
+};
+
+static struct advice
+find_advice(enum shmguard_reason reason)
+{
+	switch (reason) {
+	case SHMGUARD_REASON_ADOPTED:
+		return (struct advice){SEAL_SHRINK,
+			"add F_SEAL_SHRINK yourself: not everybody does it for you"};
+	case SHMGUARD_REASON_SEALABLE:
+		return (struct advice){SEAL_SHRINK,
+			"add F_SEAL_SHRINK once the file has its length"};
+	case SHMGUARD_REASON_SHORT:
+		return (struct advice){FULL_LENGTH,
+			"make the file long enough before claiming that it is"};
+	case SHMGUARD_REASON_HUGETLB:
+		return (struct advice){SMALL_PAGES | ALLOW_SEALING | SEAL_SHRINK,
+			"use memfd_create without MFD_HUGETLB but with "
+			"MFD_ALLOW_SEALING, and add F_SEAL_SHRINK once the file "
+			"has its length"};
+	case SHMGUARD_REASON_UNSEALABLE:
+	case SHMGUARD_REASON_LOCAL_FILE:
+	case SHMGUARD_REASON_MAY_BLOCK:
+	case SHMGUARD_REASON_NOT_REGULAR:
+	case SHMGUARD_REASON_SECRET:
+	case SHMGUARD_REASON_POLICY:
+		return (struct advice){ALLOW_SEALING | SEAL_SHRINK,
+			"use memfd_create with MFD_ALLOW_SEALING, and add "
+			"F_SEAL_SHRINK once the file has its length"};
+	case SHMGUARD_REASON_SEALED:
+	case SHMGUARD_REASON_BAD_FD:
+	case SHMGUARD_REASON_PATH_ONLY:
+	case SHMGUARD_REASON_WRITE_ONLY:
+	case SHMGUARD_REASON_TOO_LARGE:
+	case SHMGUARD_REASON_UNMAPPABLE:
+	case SHMGUARD_REASON_NO_MEMORY:
+	case SHMGUARD_REASON_EMPTY:
+	case SHMGUARD_REASON_OVER_LIMIT:
+	case SHMGUARD_REASON_TRUNCATED:
+	case SHMGUARD_REASON_READ_ERROR:
+		break;
+	}
+	return (struct advice){0, NULL};
+}
+
+unsigned int
+shmguard_reason_improvements(enum shmguard_reason reason)
+{
+	return find_advice(reason).improvements;
+}
+
+const char *
+shmguard_reason_advice(enum shmguard_reason reason)
+{
+	return find_advice(reason).text;
 }
 
 const char *

@@ -72,6 +72,30 @@ enum shmguard_reason {
  */
 const char *shmguard_reason_text(enum shmguard_reason reason);
 
+/** What the owner of a file can do so that the next one is better protected. */
+enum shmguard_improvement {
+	/** Create the file with memfd_create(2) and MFD_ALLOW_SEALING. */
+	SHMGUARD_IMPROVEMENT_ALLOW_SEALING = 1 << 0,
+	/** Add F_SEAL_SHRINK before sending the descriptor. */
+	SHMGUARD_IMPROVEMENT_SEAL_SHRINK = 1 << 1,
+	/** Make the file as long as claimed before claiming it. */
+	SHMGUARD_IMPROVEMENT_FULL_LENGTH = 1 << 2,
+	/** Create the file without MFD_HUGETLB. */
+	SHMGUARD_IMPROVEMENT_SMALL_PAGES = 1 << 3,
+};
+
+/**
+ * The improvements, or'ed together, that turn a file with this reason into one
+ * of tier SEALED; 0 if there are none. Any thread.
+ */
+unsigned int shmguard_reason_improvements(enum shmguard_reason reason);
+
+/**
+ * The same as one line of plain English for the file's owner, without a final
+ * period; NULL where there are none. Static storage, any thread.
+ */
+const char *shmguard_reason_advice(enum shmguard_reason reason);
+
 /** A word for a tier: "sealed", "nosigbus", "trapped", "copied", "rejected". */
 const char *shmguard_tier_name(enum shmguard_tier tier);
 
