@@ -2,6 +2,7 @@
 #include "guard.h"
 
 #include "client_quota.h"
+#include "feedback.h"
 #include "guarded_map.h"
 #include "pixel_layout.h"
 #include "reaper.h"
@@ -181,6 +182,8 @@ shmguard_destroy(struct shmguard *guard)
 
 	wl_global_destroy(guard->global);
 	guard->global = NULL;
+	if (guard->feedback_global != NULL)
+		wl_global_destroy(guard->feedback_global);
 	guard->policy.log = NULL;
 	guard_unref(guard);
 	/* What clients left behind at the end is gone when this returns. */
@@ -211,7 +214,17 @@ enter_display(struct shmguard *guard, struct wl_display *display,
 
 	guard->global = wl_global_create(display, &wl_shm_interface, version,
 		guard, shm_bind);
-	return guard->global != NULL;
+	if (guard->global == NULL)
+		return false;
+
+	if (!guard->policy.feedback)
+		return true;
+	guard->feedback_global = feedback_global_create(display);
+	if (guard->feedback_global == NULL) {
+		wl_global_destroy(guard->global);
+		return false;
+	}
+	return true;
 }
 
 struct shmguard *

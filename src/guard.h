@@ -20,6 +20,7 @@ struct shmguard {
 
 	size_t refs;              /* the creator and each client_quota */
 	struct wl_global *global; /* NULL once destroyed */
+	struct wl_global *feedback_global; /* NULL if not offered */
 	/* Both until the display goes: faults are reported until then. */
 	struct wl_event_source *fault_source; /* NULL afterwards */
 	struct wl_listener display_destroy;

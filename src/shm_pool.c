@@ -42,6 +42,7 @@ pool_handle_resize(struct wl_client *client, struct wl_resource *resource,
 	struct shm_pool *pool = wl_resource_get_user_data(resource);
 	struct client_quota *quota = pool->quota;
 	size_t old_size = shmguard_map_size(pool->map);
+	enum shmguard_tier old_tier = shmguard_map_tier(pool->map);
 
 	if (size <= 0 || (size_t)size < old_size) {
 		client_quota_post_error(quota, resource, WL_SHM_ERROR_INVALID_FD,
@@ -60,6 +61,8 @@ pool_handle_resize(struct wl_client *client, struct wl_resource *resource,
 		return;
 	}
 	quota->usage.bytes += (size_t)size - old_size;
+	if (shmguard_map_tier(pool->map) != old_tier)
+		wl_signal_emit(&pool->tier_changed, NULL);
 }
 
 static const struct wl_shm_pool_interface pool_impl = {
@@ -74,6 +77,14 @@ pool_handle_resource_destroy(struct wl_resource *resource)
 	struct shm_pool *pool = wl_resource_get_user_data(resource);
 	pool->resource = NULL;
 	shm_pool_unref(pool);
+}
+
+struct shm_pool *
+shm_pool_from_resource(struct wl_resource *resource)
+{
+	if (!wl_resource_instance_of(resource, &wl_shm_pool_interface, &pool_impl))
+		return NULL;
+	return wl_resource_get_user_data(resource);
 }
 
 struct shm_pool *
@@ -161,6 +172,7 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 
 	pool->refs = 1;
 	wl_list_init(&pool->buffers);
+	wl_signal_init(&pool->tier_changed);
 	quota->refs++;
 	quota->usage.pools++;
 	quota->usage.bytes += (size_t)size;

@@ -18,6 +18,7 @@ struct shm_pool {
 	struct shmguard_map *map;
 	struct wl_resource *resource; /* NULL once destroyed */
 	struct wl_list buffers;       /* shmguard_buffer.link */
+	struct wl_signal tier_changed; /* no data; while there is a resource */
 	size_t refs;
 	bool lost_reported;
 };
@@ -25,6 +26,10 @@ struct shm_pool {
 /* Serves wl_shm.create_pool; takes `fd` over. */
 void shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 	uint32_t id, int fd, int32_t size);
+
+/* The pool behind a wl_shm_pool, without a reference, or NULL if the wl_shm_pool
+ * was not made here. */
+struct shm_pool *shm_pool_from_resource(struct wl_resource *resource);
 
 struct shm_pool *shm_pool_ref(struct shm_pool *pool);
 void shm_pool_unref(struct shm_pool *pool);

@@ -5,12 +5,14 @@
  * with these functions wrapped (ld --wrap).
  */
 
+#include "feedback_client.h"
 #include "harness.h"
 #include "shm_client.h"
 
 #include <shmguard/server.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -129,21 +131,61 @@ TEST(F13_bind_out_of_memory)
 	shm_server_destroy(server);
 }
 
+static bool
+feedback_runs_out_of_memory(struct wl_display *server, int fd, int n)
+{
+	struct shm_client client;
+	shm_client_connect(&client, server);
+	struct wl_shm_pool *pool = wl_shm_create_pool(client.shm, fd, 4096);
+	struct feedback_client feedback;
+	feedback_client_init(&feedback, &client);
+	struct pool_protection protection;
+	struct shmguard_pool_feedback_v1 *watch =
+		feedback_client_watch(&feedback, pool, &protection);
+	bool failed = serve_without_memory(&client, n);
+	ck_assert_uint_eq(protection.done, failed ? 0 : 1);
+
+	shmguard_pool_feedback_v1_destroy(watch);
+	feedback_client_finish(&feedback);
+	wl_shm_pool_destroy(pool);
+	shm_client_disconnect(&client);
+	return failed;
+}
+
+TEST(F13_feedback_out_of_memory)
+{
+	struct wl_display *server = shm_server_create();
+	struct shmguard_policy policy = {.feedback = true};
+	struct shmguard *guard = shmguard_create(server, &policy);
+	ck_assert_ptr_nonnull(guard);
+	int fd = harness_memfd(4096, 0, F_SEAL_SHRINK);
+
+	int n = 1;
+	while (feedback_runs_out_of_memory(server, fd, n))
+		n++;
+	/* The manager's wl_resource, what is kept of a feedback, and its own. */
+	ck_assert_int_gt(n, 3);
+
+	close(fd);
+	shm_server_destroy(server);
+}
+
 TEST(F13_guard_out_of_memory)
 {
 	struct wl_display *server = shm_server_create();
+	struct shmguard_policy policy = {.feedback = true};
 	struct shmguard *guard = NULL;
 	int n = 0;
 	while (guard == NULL) {
 		countdown = ++n;
-		guard = shmguard_create(server, NULL);
+		guard = shmguard_create(server, &policy);
 		int error = errno;
 		bool failed = countdown == 0;
 		countdown = 0;
 		ck_assert(failed == (guard == NULL));
 		ck_assert(!failed || error == ENOMEM);
 	}
-	ck_assert_int_gt(n, 5);
+	ck_assert_int_gt(n, 6);
 
 	countdown = 1;
 	int added = shmguard_add_format(guard, WL_SHM_FORMAT_ABGR8888);

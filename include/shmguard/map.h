@@ -153,6 +153,10 @@ struct shmguard_policy {
 	bool writable;
 	/** For debugging: let mapped client memory appear in core dumps. */
 	bool dump_client_memory;
+	/** For those who test clients, and for wl_shm only: offer the protocol
+	 * shmguard-feedback-v1, by which clients ask how their pools are
+	 * protected, why, and what would make it better. */
+	bool feedback;
 	/** May be NULL: errors then go to stderr and the rest is dropped. */
 	shmguard_log_func log;
 	void *log_data;

@@ -30,7 +30,8 @@ struct shmguard_buffer;
 
 /**
  * Adds the wl_shm global, in the version that the installed libwayland has, and
- * advertises ARGB8888 and XRGB8888. `policy` is copied and may be NULL.
+ * advertises ARGB8888 and XRGB8888. `policy` is copied and may be NULL; where it
+ * says so the global of the protocol shmguard-feedback-v1 is added too.
  *
  * The result is destroyed with the display, or earlier with shmguard_destroy().
  * Returns NULL with errno set when out of memory or descriptors.
@@ -48,14 +49,14 @@ struct shmguard *shmguard_create_with_version(struct wl_display *display,
 	uint32_t version, const struct shmguard_policy *policy);
 
 /**
- * The global, for wl_display_set_global_filter() and the like. The guard's;
+ * The wl_shm global, for wl_display_set_global_filter() and the like. The guard's;
  * NULL after shmguard_destroy().
  */
 __attribute__((nonnull))
 struct wl_global *shmguard_global(const struct shmguard *guard);
 
 /**
- * Removes the global. Pools and buffers that clients still have go on working
+ * Removes the globals. Pools and buffers that clients still have go on working
  * until they are destroyed; the policy's log function is not called any more.
  * Waits until the memory of pools that are gone is torn down. NULL is allowed.
  */
@@ -130,7 +131,8 @@ uint32_t shmguard_buffer_format(const struct shmguard_buffer *buffer);
 int32_t shmguard_buffer_offset(const struct shmguard_buffer *buffer);
 /** Bytes that all planes of the buffer span. */
 size_t shmguard_buffer_size(const struct shmguard_buffer *buffer);
-/** Current protection of the pool, and why. */
+/** Current protection of the pool, and why. shmguard_reason_text() has words for
+ * it, shmguard_reason_advice() says what the client could do better. */
 enum shmguard_tier shmguard_buffer_tier(const struct shmguard_buffer *buffer);
 enum shmguard_reason shmguard_buffer_reason(
 	const struct shmguard_buffer *buffer);

@@ -85,4 +85,16 @@ test_stock_library_comes_before_libwayland() {
 	"$root/program"
 }
 
+test_protocol_is_where_pkgconfig_says() {
+	command -v wayland-scanner >/dev/null ||
+		skip "wayland-scanner is not installed"
+	install_tree
+	local dir
+	dir=$(pkg-config --define-variable=prefix="$root$PREFIX" \
+		--variable=pkgdatadir shmguard)
+	echo "$dir"
+	wayland-scanner --strict client-header \
+		"$dir/protocol/shmguard-feedback-v1.xml" "$root/protocol.h"
+}
+
 run_tests "$@"
