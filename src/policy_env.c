@@ -95,6 +95,7 @@ static const struct variable variables[] = {
 	{"SHMGUARD_UNSEALED", "trap|copy|reject", set_word, OF(policy.unsealed)},
 	{"SHMGUARD_ADOPT_SEALS", "0|1", set_flag, OF(policy.adopt_seals)},
 	{"SHMGUARD_READ_ONLY", "0|1", set_read_only, 0},
+	{"SHMGUARD_FEEDBACK", "0|1", set_flag, OF(policy.feedback)},
 	{"SHMGUARD_LOG", "error|info|debug[:FILE]", set_log, 0},
 };
 

@@ -90,6 +90,9 @@ TEST(flags_are_0_or_1)
 	run_scene("SHMGUARD_ADOPT_SEALS", "0", (struct shmguard_policy){
 		.adopt_seals = true});
 	ck_assert(!scene->policy.adopt_seals);
+	run_scene("SHMGUARD_FEEDBACK", "1", none);
+	ck_assert(scene->policy.feedback);
+	ck_assert(!scene->policy.adopt_seals);
 }
 
 TEST(read_only_takes_writing_away_and_never_gives_it)
