@@ -82,7 +82,8 @@ choose_tier(struct fd_verdict *verdict, const struct shmguard_policy *policy)
 		verdict->reason = SHMGUARD_REASON_POLICY;
 		return SHMGUARD_TIER_REJECTED;
 	}
-	if (policy->unsealed == SHMGUARD_UNSEALED_COPY)
+	if (policy->unsealed == SHMGUARD_UNSEALED_COPY || (verdict->may_block &&
+			policy->blocking == SHMGUARD_BLOCKING_COPY))
 		return SHMGUARD_TIER_COPIED;
 	if (nosigbus_flag() != 0 && !verdict->hugetlb && !policy->writable)
 		return SHMGUARD_TIER_NOSIGBUS;
@@ -234,6 +235,10 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	if (notifier != NULL)
 		map->notifier = fault_notifier_ref(notifier);
 
+	map->read_elsewhere = verdict.may_block &&
+		policy->blocking == SHMGUARD_BLOCKING_COPY;
+	if (map->read_elsewhere)
+		map->verdict.can_write = false;
 	map->writes_by_copy = tier == SHMGUARD_TIER_COPIED;
 	if (tier == SHMGUARD_TIER_COPIED ? keep_descriptor(map) < 0 :
 			hold_trap(map) < 0 || make_first_mapping(map) < 0) {

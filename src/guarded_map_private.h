@@ -38,6 +38,10 @@ struct shmguard_map {
 	/* A second, shared mapping where the first is private. */
 	struct trap_range *_Atomic writing;
 
+	/* SHMGUARD_BLOCKING_COPY, and a file that can block: only another thread
+	 * may read it. */
+	bool read_elsewhere;
+
 	/* Stores go through pwrite(2): the mapping is private and nothing may
 	 * trap faults in a shared one. */
 	bool writes_by_copy;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guarded_map_private.h"
 
+#include "blocking_read.h"
 #include "map_generation.h"
 #include "nosigbus_map.h"
 #include "sigbus_trap.h"
@@ -28,11 +29,46 @@ set_mapped_view(struct shmguard_view *view, struct trap_range *range,
 	view->copy = NULL;
 }
 
+static void
+release_source(void *owner)
+{
+	map_unref(owner);
+}
+
+/* The client has been told of a file that lost bytes: its server is not asked
+ * again. */
+static struct view_copy *
+read_elsewhere(struct shmguard_map *map, size_t offset, size_t length)
+{
+	if (map->lost) {
+		struct view_copy *zeros = view_copy_create_zeros((off_t)offset,
+			length, false, map);
+		if (zeros != NULL)
+			view_copy_set_lost(zeros);
+		return zeros;
+	}
+
+	unsigned int deadline = map->policy.blocking_deadline;
+	struct blocking_source source = {
+		.fd = map->fd,
+		.deadline = deadline != 0 ? deadline :
+			SHMGUARD_DEFAULT_BLOCKING_DEADLINE,
+		.owner = map,
+		.released = release_source,
+	};
+	map_ref(map);
+	struct view_copy *copy = blocking_read(&source, (off_t)offset, length);
+	if (copy != NULL && view_copy_is_lost(copy))
+		map_report_lost_copy(map);
+	return copy;
+}
+
 static int
 begin_copy(struct shmguard_map *map, size_t offset, size_t length, bool write,
 	struct shmguard_view *view)
 {
-	struct view_copy *copy =
+	struct view_copy *copy = map->read_elsewhere ?
+		read_elsewhere(map, offset, length) :
 		view_copy_create(map->fd, (off_t)offset, length, write, map);
 	if (copy == NULL)
 		return -1;

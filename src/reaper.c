@@ -84,11 +84,18 @@ start_thread(pthread_t *thread, void *(*func)(void *), void *data,
 	return error == 0;
 }
 
+bool
+reaper_start_thread(void *(*func)(void *), void *data)
+{
+	pthread_t thread;
+	return start_thread(&thread, func, data, true);
+}
+
 /* The thread that submits a job must not lose its processor to it: neither
  * because we inherited its realtime priority, nor because a thread that wakes
  * up preempts others, which batch threads do not. */
-static void
-step_back(void)
+void
+reaper_step_back(void)
 {
 #ifdef __linux__
 	pthread_setname_np(pthread_self(), "shmguard-reaper");
@@ -100,7 +107,7 @@ static void *
 run_worker(void *data)
 {
 	(void)data;
-	step_back();
+	reaper_step_back();
 
 	pthread_mutex_lock(&lock);
 	for (;;) {
@@ -181,7 +188,7 @@ static void *
 run_closer(void *data)
 {
 	int fd = (intptr_t)data;
-	step_back();
+	reaper_step_back();
 
 	for (;;) {
 		reaper_syscalls->close(fd);

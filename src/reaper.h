@@ -52,6 +52,12 @@ void reaper_unref(void);
  * there are no more jobs, and nobody waits for it. Any thread. */
 void reaper_submit(struct reaper_job *job);
 
+/* For others who need threads like these: starts a detached one, if there can be
+ * one. The caller bounds their number; `func` calls reaper_step_back() first.
+ * Any thread. */
+bool reaper_start_thread(void *(*func)(void *), void *data);
+void reaper_step_back(void);
+
 /* Closes a descriptor whose close(2) may never return. Such closes get threads
  * of their own, a bounded number of them; past the bound descriptors wait, open,
  * until one returns. Nothing here waits for them, reaper_unref() neither; the

@@ -61,16 +61,11 @@ fill(struct view_copy *copy, int fd, unsigned char *bounce)
 }
 
 struct view_copy *
-view_copy_create(int fd, off_t offset, size_t length, bool writable,
-	void *owner)
+view_copy_create_zeros(off_t offset, size_t length, bool writable, void *owner)
 {
 	struct view_copy *copy = malloc(sizeof(*copy));
 	if (copy == NULL)
 		return NULL;
-	unsigned char *bounce =
-		malloc(length < BOUNCE_SIZE ? length : BOUNCE_SIZE);
-	if (bounce == NULL)
-		goto err_copy;
 	*copy = (struct view_copy){
 		.owner = owner,
 		.length = length,
@@ -79,19 +74,55 @@ view_copy_create(int fd, off_t offset, size_t length, bool writable,
 		.data = mmap(NULL, length, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
 	};
-	if (copy->data == MAP_FAILED)
-		goto err_bounce;
-
-	fill(copy, fd, bounce);
-	free(bounce);
-	return copy;
-
-err_bounce:
-	free(bounce);
-err_copy:
+	if (copy->data != MAP_FAILED)
+		return copy;
 	free(copy);
 	errno = ENOMEM;
 	return NULL;
+}
+
+bool
+view_copy_fill(struct view_copy *copy, int fd)
+{
+	unsigned char *bounce = malloc(
+		copy->length < BOUNCE_SIZE ? copy->length : BOUNCE_SIZE);
+	if (bounce == NULL)
+		return false;
+	fill(copy, fd, bounce);
+	free(bounce);
+	return true;
+}
+
+static void
+destroy(struct view_copy *copy)
+{
+	munmap(copy->data, copy->length);
+	free(copy);
+}
+
+struct view_copy *
+view_copy_create(int fd, off_t offset, size_t length, bool writable,
+	void *owner)
+{
+	struct view_copy *copy =
+		view_copy_create_zeros(offset, length, writable, owner);
+	if (copy == NULL || view_copy_fill(copy, fd))
+		return copy;
+	destroy(copy);
+	errno = ENOMEM;
+	return NULL;
+}
+
+bool
+view_copy_is_lost(const struct view_copy *copy)
+{
+	return copy->lost;
+}
+
+void
+view_copy_set_lost(struct view_copy *copy)
+{
+	copy->lost = true;
 }
 
 void *
@@ -142,7 +173,6 @@ view_copy_finish(struct view_copy *copy, int fd)
 		write_back(copy, fd);
 
 	bool lost = copy->lost;
-	munmap(copy->data, copy->length);
-	free(copy);
+	destroy(copy);
 	return lost;
 }

@@ -19,6 +19,16 @@ struct view_copy;
 struct view_copy *view_copy_create(int fd, off_t offset, size_t length,
 	bool writable, void *owner);
 
+/* The same in two steps: first zeros, then bytes of the file. The second fails
+ * for want of memory only, and then nothing has changed. */
+struct view_copy *view_copy_create_zeros(off_t offset, size_t length,
+	bool writable, void *owner);
+bool view_copy_fill(struct view_copy *copy, int fd);
+
+/* Whether bytes could not be read; and says that they could not. */
+bool view_copy_is_lost(const struct view_copy *copy);
+void view_copy_set_lost(struct view_copy *copy);
+
 void *view_copy_data(struct view_copy *copy);
 void *view_copy_owner(const struct view_copy *copy);
 

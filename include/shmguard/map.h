@@ -31,7 +31,8 @@ enum shmguard_tier {
 	SHMGUARD_TIER_NOSIGBUS,
 	/** Mapped, and the SIGBUS trap replaces pages that go missing. */
 	SHMGUARD_TIER_TRAPPED,
-	/** Not mapped: every access copies the bytes with pread(2). */
+	/** Not mapped: every access copies the bytes with pread(2), in another
+	 * thread where that can block. */
 	SHMGUARD_TIER_COPIED,
 	/** Not accepted at all; the reason says why. */
 	SHMGUARD_TIER_REJECTED,
@@ -48,7 +49,8 @@ enum shmguard_reason {
 	SHMGUARD_REASON_HUGETLB,    /**< huge pages: a seal keeps the size only */
 	SHMGUARD_REASON_LOCAL_FILE, /**< file on a local file system */
 	SHMGUARD_REASON_MAY_BLOCK,  /**< file on FUSE, a network or an unknown
-	                             *   mount; refused unless allowed */
+	                             *   mount; refused unless the policy says
+	                             *   otherwise */
 	/* always refused */
 	SHMGUARD_REASON_BAD_FD,      /**< not an open descriptor */
 	SHMGUARD_REASON_PATH_ONLY,   /**< opened with O_PATH */
@@ -109,10 +111,18 @@ enum shmguard_unsealed {
 /** What to do with files whose file system can keep us waiting for ever. */
 enum shmguard_blocking {
 	SHMGUARD_BLOCKING_REJECT = 0, /**< refuse them (default) */
-	/** Trust whoever serves them: an access, and tearing down any mapping,
-	 * can then wait for their server. */
+	/** Trust whoever serves them: an access can then wait for their server,
+	 * and so can everything in the process that maps memory while such a file
+	 * is unmapped. */
 	SHMGUARD_BLOCKING_ALLOW,
+	/** Never map them: each access has another thread copy the bytes. Those
+	 * that do not arrive before the deadline read as zeros, as if the file had
+	 * lost them, and so does the whole file from then on. Read-only. */
+	SHMGUARD_BLOCKING_COPY,
 };
+
+/** Milliseconds, where struct shmguard_policy has 0. */
+#define SHMGUARD_DEFAULT_BLOCKING_DEADLINE 40
 
 /** Who owns the process's SIGBUS action. */
 enum shmguard_handler {
@@ -144,6 +154,10 @@ struct shmguard_policy {
 	enum shmguard_unsealed unsealed;
 	enum shmguard_blocking blocking;
 	enum shmguard_handler handler;
+	/** For SHMGUARD_BLOCKING_COPY, in milliseconds: how long accesses may
+	 * wait for servers. All in the process together wait no longer than that
+	 * in a row, and for an eighth of the time in the long run. */
+	unsigned int blocking_deadline;
 	/** Add F_SEAL_SHRINK ourselves to files that allow it. The owner of the
 	 * file then cannot shrink it any more, which some rely on. */
 	bool adopt_seals;
@@ -187,7 +201,7 @@ struct shmguard_view {
  * write). Such maps together get a quarter of RLIMIT_NOFILE.
  *
  * No call made here waits for a FUSE or network server unless the policy
- * allows those files.
+ * allows those files; with SHMGUARD_BLOCKING_COPY only begin_read() does.
  *
  * `size` may be past the end of the file; the missing part reads as zeros
  * until the file grows (in tier NOSIGBUS what was read as zeros stays zero). `policy` is copied and may be NULL. `reason`, which may
@@ -231,8 +245,8 @@ int shmguard_map_begin_read(struct shmguard_map *map, size_t offset,
 
 /**
  * Begins reading and writing. As above, and errno EACCES or EPERM if the file
- * cannot be written by us (read-only descriptor, write seal): that is not the
- * peer's fault.
+ * cannot be written by us (read-only descriptor, write seal, copied from a file
+ * that can block): that is not the peer's fault.
  */
 __attribute__((warn_unused_result))
 int shmguard_map_begin_write(struct shmguard_map *map, size_t offset,

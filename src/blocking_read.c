@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "blocking_read.h"
+
+#include "reaper.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define NSEC_PER_SEC INT64_C(1000000000)
+#define NSEC_PER_MSEC INT64_C(1000000)
+
+/* One read, while two threads know of it. */
+struct read_job {
+	struct blocking_source source;
+	struct view_copy *copy;
+	bool done;      /* the reader's last word */
+	bool abandoned; /* the asker's: whoever is last frees the job */
+	pthread_cond_t finished;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int readers;
+
+/* What has been waited lately, as of `debt_time`. */
+static int64_t debt, debt_time;
+
+static int64_t
+now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
+}
+
+static void
+destroy_job(struct read_job *job)
+{
+	pthread_cond_destroy(&job->finished);
+	free(job);
+}
+
+static struct read_job *
+create_job(const struct blocking_source *source, struct view_copy *copy)
+{
+	struct read_job *job = malloc(sizeof(*job));
+	if (job == NULL)
+		return NULL;
+	*job = (struct read_job){.source = *source, .copy = copy};
+
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&job->finished, &attr);
+	pthread_condattr_destroy(&attr);
+	return job;
+}
+
+static void *
+run_reader(void *data)
+{
+	struct read_job *job = data;
+	struct blocking_source source = job->source;
+	reaper_step_back();
+	if (!view_copy_fill(job->copy, source.fd))
+		view_copy_set_lost(job->copy);
+
+	pthread_mutex_lock(&lock);
+	readers--;
+	job->done = true;
+	bool abandoned = job->abandoned;
+	pthread_cond_signal(&job->finished);
+	pthread_mutex_unlock(&lock);
+	if (abandoned) {
+		view_copy_finish(job->copy, -1);
+		destroy_job(job);
+	}
+	source.released(source.owner);
+	return NULL;
+}
+
+/* With the lock held. Returns whether the reader is done. */
+static bool
+wait_for_reader(struct read_job *job)
+{
+	int64_t start = now();
+	debt -= (start - debt_time) / BLOCKING_READ_SHARE;
+	if (debt < 0)
+		debt = 0;
+	debt_time = start;
+
+	int64_t end = start + job->source.deadline * NSEC_PER_MSEC - debt;
+	struct timespec deadline = {
+		.tv_sec = end / NSEC_PER_SEC,
+		.tv_nsec = end % NSEC_PER_SEC,
+	};
+	while (!job->done && pthread_cond_timedwait(&job->finished, &lock,
+			&deadline) != ETIMEDOUT)
+		continue;
+	debt += now() - start;
+	return job->done;
+}
+
+/* With the lock held. */
+static bool
+start_reader(struct read_job *job)
+{
+	if (readers >= BLOCKING_READERS_MAX || !reaper_start_thread(run_reader, job))
+		return false;
+	readers++;
+	return true;
+}
+
+struct view_copy *
+blocking_read(const struct blocking_source *source, off_t offset, size_t length)
+{
+	/* What the view gets if the reader keeps the other. */
+	struct view_copy *zeros =
+		view_copy_create_zeros(offset, length, false, source->owner);
+	struct view_copy *copy =
+		view_copy_create_zeros(offset, length, false, source->owner);
+	struct read_job *job = create_job(source, copy);
+	if (zeros == NULL || copy == NULL || job == NULL)
+		goto err_memory;
+
+	pthread_mutex_lock(&lock);
+	bool started = start_reader(job);
+	bool done = started && wait_for_reader(job);
+	job->abandoned = !done;
+	pthread_mutex_unlock(&lock);
+
+	if (done) {
+		view_copy_finish(zeros, -1);
+		destroy_job(job);
+		return copy;
+	}
+	if (!started) {
+		view_copy_finish(copy, -1);
+		destroy_job(job);
+		source->released(source->owner);
+	}
+	view_copy_set_lost(zeros);
+	return zeros;
+
+err_memory:
+	if (job != NULL)
+		destroy_job(job);
+	if (copy != NULL)
+		view_copy_finish(copy, -1);
+	if (zeros != NULL)
+		view_copy_finish(zeros, -1);
+	source->released(source->owner);
+	errno = ENOMEM;
+	return NULL;
+}
