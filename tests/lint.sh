@@ -29,6 +29,17 @@ test_files_name_their_license() {
 	[ -z "$without" ]
 }
 
+# Those of others are as their authors wrote them.
+test_protocols_of_ours_are_strict() {
+	command -v wayland-scanner >/dev/null ||
+		skip "wayland-scanner is not installed"
+	local file
+	for file in protocol/shmguard-*.xml; do
+		echo "$file"
+		wayland-scanner --strict client-header "$file" /dev/null
+	done
+}
+
 test_every_test_is_built() {
 	local forgotten
 	forgotten=$(cd tests && for file in test_*.*; do
