@@ -30,6 +30,7 @@ static const char *const policy_variables[] = {
 	"SHMGUARD_ADOPT_SEALS",
 	"SHMGUARD_READ_ONLY",
 	"SHMGUARD_LOG",
+	"SHMGUARD_FEEDBACK",
 };
 
 static const struct option options[] = {
@@ -37,6 +38,7 @@ static const struct option options[] = {
 	{"adopt-seals", optional_argument, NULL, OPTION_POLICY + 1},
 	{"read-only", optional_argument, NULL, OPTION_POLICY + 2},
 	{"log", required_argument, NULL, OPTION_POLICY + 3},
+	{"feedback", optional_argument, NULL, OPTION_POLICY + 4},
 	{"check", no_argument, NULL, OPTION_CHECK},
 	{"lib-dir", required_argument, NULL, OPTION_LIB_DIR},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -55,6 +57,7 @@ print_usage(void)
 		"  --adopt-seals[=0|1]            seal those that allow it\n"
 		"  --read-only[=0|1]              never map files for writing\n"
 		"  --log=error|info|debug[:FILE]  what is logged, and where to\n"
+		"  --feedback[=0|1]               tell clients how they are guarded\n"
 		"  --check                        say what would be guarded, start "
 			"nothing\n"
 		"  --lib-dir=DIR                  where the guards are, if not in\n"
@@ -63,7 +66,8 @@ print_usage(void)
 		"\n"
 		"Options win over the variables SHMGUARD_UNSEALED, "
 			"SHMGUARD_ADOPT_SEALS,\n"
-		"SHMGUARD_READ_ONLY and SHMGUARD_LOG. See shmguard-run(1).\n");
+		"SHMGUARD_READ_ONLY, SHMGUARD_LOG and SHMGUARD_FEEDBACK. See "
+			"shmguard-run(1).\n");
 }
 
 static void
