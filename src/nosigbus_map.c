@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nosigbus_map.h"
 
+#include "page_probe.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -15,11 +17,7 @@
 #define MAP_NOSIGBUS __MAP_NOFAULT
 #endif
 
-#ifdef __linux__
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
-#else
+#ifndef __linux__
 #define MREMAP_MAYMOVE 0
 #endif
 
@@ -314,16 +312,11 @@ client_mapping_make_writable(struct client_mapping *mapping)
 bool
 client_mapping_is_backed(const struct client_mapping *mapping, size_t offset)
 {
-#ifdef MADV_POPULATE_READ
 	if (offset >= mapping->length)
 		return false;
 	size_t block = offset - offset % mapping->block_size;
-	return map_syscalls->madvise((char *)mapping->addr + block,
-		mapping->block_size, MADV_POPULATE_READ) == 0;
-#else
-	(void)mapping, (void)offset;
-	return false;
-#endif
+	return page_probe((char *)mapping->addr + block,
+		mapping->block_size) == PAGE_BACKED;
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sigbus_trap.h"
 
+#include "page_probe.h"
 #include "range_registry.h"
 #include "spare_mappings.h"
 
@@ -12,13 +13,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
 
 /* A file that keeps losing pages is repaired page by page this often. Then its
  * mapping is given up as a whole, so that no client can make us take a signal
@@ -38,28 +34,10 @@ static _Atomic bool host_asks_us;
 
 /* ---- Repair: async-signal-safe from here ---- */
 
-enum backing { BACKED, LOST, UNKNOWN };
-
-static enum backing
+static enum page_backing
 probe_block(uintptr_t address, size_t block_size)
 {
-#ifdef __linux__
-	if (madvise((void *)address, block_size, MADV_POPULATE_READ) == 0)
-		return BACKED;
-	if (errno != EINVAL)
-		return LOST;
-
-	/* Linux before 5.14. This some sandboxes forbid. */
-	char byte;
-	struct iovec here = {&byte, 1}, there = {(void *)address, 1};
-	if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1)
-		return BACKED;
-	return errno == EFAULT ? LOST : UNKNOWN;
-#else
-	(void)address;
-	(void)block_size;
-	return UNKNOWN;
-#endif
+	return page_probe((void *)address, block_size);
 }
 
 /* The first block that a truncated file has lost, given one that it has. */
@@ -69,7 +47,8 @@ first_lost_block(uintptr_t start, uintptr_t lost, size_t block_size)
 	size_t low = 0, high = (lost - start) / block_size;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (probe_block(start + middle * block_size, block_size) == BACKED)
+		if (probe_block(start + middle * block_size, block_size) ==
+				PAGE_BACKED)
 			low = middle + 1;
 		else
 			high = middle;
@@ -87,9 +66,9 @@ lost_blocks_around(uintptr_t block, struct span all, size_t block_size)
 {
 	struct span lost = {block, block + block_size};
 	while (lost.start > all.start &&
-			probe_block(lost.start - block_size, block_size) == LOST)
+			probe_block(lost.start - block_size, block_size) == PAGE_LOST)
 		lost.start -= block_size;
-	while (lost.end < all.end && probe_block(lost.end, block_size) == LOST)
+	while (lost.end < all.end && probe_block(lost.end, block_size) == PAGE_LOST)
 		lost.end += block_size;
 	return lost;
 }
@@ -133,13 +112,13 @@ choose_span(const struct trap_range *range, struct span all, uintptr_t address,
 		return (struct span){block, end};
 
 	switch (probe_block(end - block_size, block_size)) {
-	case BACKED:
+	case PAGE_BACKED:
 		/* A hole that cannot be filled: no space, or a bad disk. */
 		return one;
-	case LOST:
+	case PAGE_LOST:
 		return (struct span){
 			first_lost_block(all.start, block, block_size), end};
-	case UNKNOWN:
+	case PAGE_UNKNOWN:
 		break;
 	}
 	return (struct span){block, end};

@@ -14,10 +14,6 @@
 /* The bit that the library tries on Linux, spelled out on purpose. */
 #define NOSIGBUS_FLAG 0x200000
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
-
 #define ROOM ((size_t)64 << 20)
 
 struct fake_kernel fake_kernel = {.calls_before_failure = -1};
@@ -101,13 +97,7 @@ do_mprotect(void *addr, size_t length, int prot)
 static int
 do_madvise(void *addr, size_t length, int advice)
 {
-	if (fails_now())
-		return -1;
-	if (fake_kernel.cannot_tell && advice == MADV_POPULATE_READ) {
-		errno = EINVAL;
-		return -1;
-	}
-	return madvise(addr, length, advice);
+	return fails_now() ? -1 : madvise(addr, length, advice);
 }
 
 void

@@ -23,8 +23,6 @@ struct fake_kernel {
 	/* Nothing can grow where it is; or new mappings have room behind them.
 	 * The default is whatever this kernel has. */
 	bool tight, roomy;
-	/* No MADV_POPULATE_READ (Linux before 5.14). */
-	bool cannot_tell;
 	/* Calls that succeed before one fails with ENOMEM; < 0: all do. Unmapping
 	 * always succeeds. */
 	int calls_before_failure;

@@ -5,27 +5,20 @@
 #include "harness.h"
 
 #include "memory_look.h"
+#include "old_kernel.h"
 #include "sigbus_trap.h"
 #include "spare_mappings.h"
 #include "trapped_memory.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Signals that one mapping may ever cost, however its file changes. */
 #define MAX_SIGNALS 9
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
 
 static struct trapped_memory memory;
 
@@ -201,35 +194,9 @@ TEST(I3_neighbours_are_not_touched)
 	tear_down();
 }
 
-/* Linux before 5.14 has no MADV_POPULATE_READ, and a sandbox may forbid to look
- * with process_vm_readv(2) instead. */
-static bool
-forget_how_to_look(bool forbid_reading)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			forbid_reading ? SYS_process_vm_readv : UINT32_MAX, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 2),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			offsetof(struct seccomp_data, args[2])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_POPULATE_READ, 2, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-	};
-	struct sock_fprog program = {
-		.len = sizeof(filter) / sizeof(filter[0]),
-		.filter = filter,
-	};
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 TEST(I7_kernel_without_populate_read)
 {
-	if (!forget_how_to_look(false))
+	if (!old_kernel_forget_how_to_look(false))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	set_up(64);
 	trapped_memory_truncate(&memory, 24);
@@ -241,7 +208,7 @@ TEST(I7_kernel_without_populate_read)
 
 TEST(I7_kernel_that_cannot_tell_what_is_there)
 {
-	if (!forget_how_to_look(true))
+	if (!old_kernel_forget_how_to_look(true))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	set_up(64);
 	trapped_memory_truncate(&memory, 24);
@@ -256,7 +223,7 @@ TEST(I7_kernel_that_cannot_tell_what_is_there)
 
 TEST(I7_kernel_that_cannot_tell_takes_few_signals)
 {
-	if (!forget_how_to_look(true))
+	if (!old_kernel_forget_how_to_look(true))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	set_up(256);
 	trapped_memory_truncate(&memory, 0);
