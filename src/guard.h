@@ -17,6 +17,8 @@ struct shmguard {
 	struct fault_notifier *notifier;
 	struct wl_array formats; /* uint32_t, advertised in this order */
 	struct wl_list clients;  /* client_quota.link */
+	/* The host wants an address for every buffer: shm_buffer.copy. */
+	bool gives_addresses;
 
 	size_t refs;              /* the creator and each client_quota */
 	struct wl_global *global; /* NULL once destroyed */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shm_buffer.h"
 
+#include "buffer_copy.h"
 #include "client_quota.h"
 #include "guard.h"
 #include "guarded_map.h"
@@ -53,6 +54,8 @@ shmguard_buffer_unref(struct shmguard_buffer *buffer)
 
 	if (buffer->data.data != NULL)
 		shmguard_view_end(&buffer->data);
+	if (buffer->copy != NULL)
+		buffer_copy_destroy(buffer->copy);
 	wl_list_remove(&buffer->link);
 	buffer->pool->quota->usage.buffers--;
 	shm_pool_unref(buffer->pool);
@@ -122,10 +125,12 @@ static int
 pin_data(struct shmguard_buffer *buffer)
 {
 	struct shmguard_map *map = buffer->pool->map;
-	if (shmguard_map_tier(map) == SHMGUARD_TIER_COPIED)
+	if (shmguard_map_tier(map) != SHMGUARD_TIER_COPIED)
+		return shmguard_buffer_begin_read(buffer, &buffer->data);
+	if (!buffer->pool->quota->guard->gives_addresses)
 		return 0;
-
-	return shmguard_buffer_begin_read(buffer, &buffer->data);
+	buffer->copy = buffer_copy_create(buffer->size);
+	return buffer->copy != NULL ? 0 : -1;
 }
 
 void
@@ -161,6 +166,8 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 err_unpin:
 	if (buffer->data.data != NULL)
 		shmguard_view_end(&buffer->data);
+	if (buffer->copy != NULL)
+		buffer_copy_destroy(buffer->copy);
 err_free:
 	free(buffer);
 err_no_memory:

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct buffer_copy;
 struct shm_pool;
 
 struct shm_buffer_geometry {
@@ -28,6 +29,7 @@ struct shmguard_buffer {
 	struct shm_buffer_geometry geometry;
 	size_t size; /* bytes that all planes span */
 	struct shmguard_view data; /* data is NULL in tier COPIED */
+	struct buffer_copy *copy;  /* then, if the host wants addresses */
 };
 
 /* Serves wl_shm_pool.create_buffer. */

@@ -6,6 +6,7 @@
  * knowing it.
  */
 
+#include "buffer_copy.h"
 #include "client_quota.h"
 #include "guard.h"
 #include "log.h"
@@ -83,6 +84,7 @@ wl_display_init_shm(struct wl_display *display)
 	struct shmguard *guard = shmguard_create(display, &policy);
 	if (guard == NULL)
 		return -1;
+	guard->gives_addresses = true;
 
 	const uint32_t *formats = state->formats.data;
 	size_t count = state->formats.size / sizeof(*formats);
@@ -136,16 +138,21 @@ wl_shm_buffer_get(struct wl_resource *resource)
 
 /* The memory is guarded at all times; only the thread may need preparing. */
 WL_EXPORT void
-wl_shm_buffer_begin_access(struct wl_shm_buffer *buffer)
+wl_shm_buffer_begin_access(struct wl_shm_buffer *wl_buffer)
 {
-	(void)buffer;
-	sigbus_trap_prepare_thread();
+	struct shmguard_buffer *buffer = guarded(wl_buffer);
+	if (buffer->copy != NULL)
+		buffer_copy_begin(buffer->copy, buffer);
+	else
+		sigbus_trap_prepare_thread();
 }
 
 WL_EXPORT void
 wl_shm_buffer_end_access(struct wl_shm_buffer *wl_buffer)
 {
 	struct shmguard_buffer *buffer = guarded(wl_buffer);
+	if (buffer->copy != NULL)
+		buffer_copy_end(buffer->copy);
 	struct shm_pool *pool = buffer->pool;
 	if (shmguard_map_lost(pool->map) &&
 			guard_on_display_thread(pool->quota->guard))
@@ -153,9 +160,11 @@ wl_shm_buffer_end_access(struct wl_shm_buffer *wl_buffer)
 }
 
 WL_EXPORT void *
-wl_shm_buffer_get_data(struct wl_shm_buffer *buffer)
+wl_shm_buffer_get_data(struct wl_shm_buffer *wl_buffer)
 {
-	return shmguard_buffer_data(guarded(buffer));
+	struct shmguard_buffer *buffer = guarded(wl_buffer);
+	return buffer->copy != NULL ? buffer_copy_data(buffer->copy, buffer) :
+		shmguard_buffer_data(buffer);
 }
 
 /* libwayland's headers give these a const argument since 1.25 and none before:

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "buffer_copy.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct buffer_copy {
+	void *data;
+	size_t size;
+
+	pthread_mutex_t lock; /* for what follows, and while the file is read */
+	size_t accesses;
+	bool filled; /* for an access that has not begun yet */
+};
+
+struct buffer_copy *
+buffer_copy_create(size_t size)
+{
+	struct buffer_copy *copy = calloc(1, sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	copy->data = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (copy->data == MAP_FAILED) {
+		free(copy);
+		return NULL;
+	}
+	copy->size = size;
+	/* I12 */
+	madvise(copy->data, size, MADV_DONTDUMP);
+	madvise(copy->data, size, MADV_DONTFORK);
+	pthread_mutex_init(&copy->lock, NULL);
+	return copy;
+}
+
+void
+buffer_copy_destroy(struct buffer_copy *copy)
+{
+	munmap(copy->data, copy->size);
+	pthread_mutex_destroy(&copy->lock);
+	free(copy);
+}
+
+/* Without memory to read it into it stays as it was, zeros in most cases. */
+static void
+fill(struct buffer_copy *copy, struct shmguard_buffer *buffer)
+{
+	struct shmguard_view view;
+	if (shmguard_buffer_begin_read(buffer, &view) < 0)
+		return;
+	memcpy(copy->data, view.data, copy->size);
+	shmguard_view_end(&view);
+}
+
+void
+buffer_copy_begin(struct buffer_copy *copy, struct shmguard_buffer *buffer)
+{
+	pthread_mutex_lock(&copy->lock);
+	if (copy->accesses++ == 0 && !copy->filled)
+		fill(copy, buffer);
+	copy->filled = false;
+	pthread_mutex_unlock(&copy->lock);
+}
+
+void
+buffer_copy_end(struct buffer_copy *copy)
+{
+	pthread_mutex_lock(&copy->lock);
+	if (copy->accesses > 0 && --copy->accesses == 0)
+		madvise(copy->data, copy->size, MADV_DONTNEED);
+	pthread_mutex_unlock(&copy->lock);
+}
+
+void *
+buffer_copy_data(struct buffer_copy *copy, struct shmguard_buffer *buffer)
+{
+	pthread_mutex_lock(&copy->lock);
+	if (copy->accesses == 0) {
+		fill(copy, buffer);
+		copy->filled = true;
+	}
+	pthread_mutex_unlock(&copy->lock);
+	return copy->data;
+}
