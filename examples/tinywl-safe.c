@@ -985,6 +985,8 @@ main(int argc, char *argv[])
 	wlr_log_init(verbosity, NULL);
 	if (!shm_is_guarded())
 		return EXIT_FAILURE;
+	/* A sample is where clients are tried: let them see how they do. */
+	setenv("SHMGUARD_FEEDBACK", "1", false);
 	struct server server = {0};
 	bool ok = server_init(&server) && server_run(&server, command);
 	server_finish(&server);

@@ -99,6 +99,14 @@ test_window_is_on_the_screenshot() {
 	await_end
 }
 
+test_clients_can_ask_how_they_are_guarded() {
+	need grim
+	start
+	WAYLAND_DEBUG=1 grim "$XDG_RUNTIME_DIR/shot.png" \
+		2>"$XDG_RUNTIME_DIR/messages"
+	grep -w shmguard_feedback_manager_v1 "$XDG_RUNTIME_DIR/messages"
+}
+
 test_sigterm_ends_it() {
 	start
 	kill -TERM "$compositor"
