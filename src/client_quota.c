@@ -7,6 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include <wayland-server-protocol.h>
+
+/* What libwayland calls its object for the connection itself. */
+#define DISPLAY_OBJECT_ID 1
 
 static void
 forget_client(struct client_quota *quota)
@@ -36,6 +41,21 @@ client_quota_find(struct shmguard *guard, struct wl_client *client)
 	return NULL;
 }
 
+/* Clients that we have started ourselves, over a pair of sockets, all have our
+ * process number; those in other namespaces may have none. */
+static struct account *
+find_account(const struct shmguard *guard, pid_t pid)
+{
+	const struct client_quota *other;
+	if (pid <= 0 || pid == getpid())
+		return NULL;
+	wl_list_for_each(other, &guard->clients, link) {
+		if (other->pid == pid)
+			return account_ref(other->account);
+	}
+	return NULL;
+}
+
 struct client_quota *
 client_quota_get(struct shmguard *guard, struct wl_client *client)
 {
@@ -49,9 +69,16 @@ client_quota_get(struct shmguard *guard, struct wl_client *client)
 	if (quota == NULL)
 		return NULL;
 
+	wl_client_get_credentials(client, &quota->pid, NULL, NULL);
+	quota->account = find_account(guard, quota->pid);
+	if (quota->account == NULL)
+		quota->account = account_create(&guard->policy.limits);
+	if (quota->account == NULL) {
+		free(quota);
+		return NULL;
+	}
 	quota->guard = guard_ref(guard);
 	quota->client = client;
-	wl_client_get_credentials(client, &quota->pid, NULL, NULL);
 	quota->refs = 1;
 	quota->client_destroy.notify = handle_client_destroy;
 	wl_client_add_destroy_listener(client, &quota->client_destroy);
@@ -67,6 +94,7 @@ client_quota_unref(struct client_quota *quota)
 
 	if (quota->client != NULL)
 		forget_client(quota);
+	account_unref(quota->account);
 	guard_unref(quota->guard);
 	free(quota);
 }
@@ -101,4 +129,19 @@ client_quota_post_no_memory(struct client_quota *quota)
 	guard_log(&quota->guard->policy, SHMGUARD_LOG_INFO,
 		"client with pid %d ended: out of memory", (int)quota->pid);
 	wl_client_post_no_memory(quota->client);
+}
+
+/* As the client would be told for want of memory, which it is: libwayland's own
+ * function for that has no place for a reason. */
+void
+client_quota_post_refusal(struct client_quota *quota)
+{
+	if (quota->client == NULL)
+		return;
+
+	char limit[128];
+	client_quota_post_error(quota,
+		wl_client_get_object(quota->client, DISPLAY_OBJECT_ID),
+		WL_DISPLAY_ERROR_NO_MEMORY, "%s",
+		account_describe_refusal(quota->account, limit, sizeof(limit)));
 }

@@ -3,10 +3,12 @@
 #define CLIENT_QUOTA_H
 
 /*
- * One client of one guard: what it holds, and how it is told that it did wrong.
- * Counted by the wl_shm resources and pools that point to it; may outlive the
- * client. Display thread only.
+ * One connection to one guard: what its client may hold, and how it is told that
+ * it did wrong. Counted by the wl_shm resources and pools that point to it; may
+ * outlive the connection. Display thread only.
  */
+
+#include "account.h"
 
 #include <shmguard/server.h>
 #include <sys/types.h>
@@ -15,7 +17,9 @@ struct client_quota {
 	struct shmguard *guard; /* a reference */
 	struct wl_client *client; /* NULL once it is gone */
 	pid_t pid;
-	struct shmguard_usage usage;
+	/* A reference. One for all connections of a process: they cost a client
+	 * that wants more than its share nothing. */
+	struct account *account;
 
 	size_t refs;
 	struct wl_listener client_destroy;
@@ -40,5 +44,8 @@ void client_quota_post_error(struct client_quota *quota,
 
 /* The same for want of memory. */
 void client_quota_post_no_memory(struct client_quota *quota);
+
+/* The same for what its account has just been refused. */
+void client_quota_post_refusal(struct client_quota *quota);
 
 #endif

@@ -52,6 +52,7 @@ wire_reason(enum shmguard_reason reason)
 	SAME(REASON_TOO_LARGE)
 	SAME(REASON_UNMAPPABLE)
 	SAME(REASON_NO_MEMORY)
+	SAME(REASON_QUOTA)
 	/* Not of maps. */
 	case SHMGUARD_REASON_EMPTY:
 	case SHMGUARD_REASON_OVER_LIMIT:

@@ -4,6 +4,7 @@
 #include "client_quota.h"
 #include "feedback.h"
 #include "guarded_map.h"
+#include "limits.h"
 #include "pixel_layout.h"
 #include "reaper.h"
 #include "shm_pool.h"
@@ -252,6 +253,7 @@ shmguard_create_with_version(struct wl_display *display, uint32_t version,
 		return NULL;
 	if (policy != NULL)
 		guard->policy = *policy;
+	limits_resolve(&guard->policy.limits);
 	guard->refs = 1;
 	wl_array_init(&guard->formats);
 	wl_list_init(&guard->clients);
@@ -292,7 +294,14 @@ shmguard_client_usage(struct shmguard *guard, struct wl_client *client,
 {
 	const struct client_quota *quota = client_quota_find(guard, client);
 	if (quota != NULL)
-		*usage = quota->usage;
+		account_usage(quota->account, usage);
 	else
 		memset(usage, 0, sizeof(*usage));
+}
+
+void
+shmguard_get_limits(const struct shmguard *guard,
+	struct shmguard_limits *limits)
+{
+	*limits = guard->policy.limits;
 }

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 struct shmguard {
-	struct shmguard_policy policy; /* does not log once destroyed */
+	/* Its limits are resolved. Does not log once destroyed. */
+	struct shmguard_policy policy;
 	struct fault_notifier *notifier;
 	struct wl_array formats; /* uint32_t, advertised in this order */
 	struct wl_list clients;  /* client_quota.link */

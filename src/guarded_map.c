@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "guarded_map.h"
 
+#include "account.h"
 #include "guarded_map_private.h"
+#include "limits.h"
 #include "log.h"
 #include "map_generation.h"
 #include "nosigbus_map.h"
@@ -12,13 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* One in so many of the descriptors that the process may have. */
-#define KEPT_DESCRIPTORS_SHARE 4
-
-static _Atomic unsigned int kept_descriptors;
 
 static void
 close_descriptor(int fd, const struct fd_verdict *verdict)
@@ -45,7 +41,8 @@ map_unref(struct shmguard_map *map)
 
 	close_descriptor(map->fd, &map->verdict);
 	if (map->keeps_descriptor)
-		atomic_fetch_sub(&kept_descriptors, 1);
+		account_give(map->account, RESOURCE_DESCRIPTORS, 1);
+	account_unref(map->account);
 	if (map->holds_trap)
 		sigbus_trap_unref();
 	if (map->notifier != NULL)
@@ -95,6 +92,7 @@ map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current
 	struct client_mapping *mapping)
 {
 	struct map_generation_config config = {
+		.account = map->account,
 		.notify_fd = map->notifier ? fault_notifier_fd(map->notifier) : -1,
 		.lost = &map->lost,
 		.owner = map,
@@ -130,20 +128,12 @@ map_from_descriptor(struct shmguard_map *map, size_t size, bool writable,
 	});
 }
 
-/* Where a mapping cannot stand for its file the descriptor has to, but all of
- * them together get no more than a part of the table (I8). */
+/* Where a mapping cannot stand for its file the descriptor has to (I8). */
 static int
 keep_descriptor(struct shmguard_map *map)
 {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (account_take(map->account, RESOURCE_DESCRIPTORS, 1) < 0)
 		return -1;
-	if (atomic_fetch_add(&kept_descriptors, 1) >=
-			limit.rlim_cur / KEPT_DESCRIPTORS_SHARE) {
-		atomic_fetch_sub(&kept_descriptors, 1);
-		errno = EMFILE;
-		return -1;
-	}
 	map->keeps_descriptor = true;
 	return 0;
 }
@@ -197,9 +187,17 @@ hold_trap(struct shmguard_map *map)
 	return 0;
 }
 
+static struct account *
+make_account(const struct shmguard_policy *policy)
+{
+	struct shmguard_limits limits = policy->limits;
+	limits_resolve(&limits);
+	return account_create(&limits);
+}
+
 struct shmguard_map *
 guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
-	struct fault_notifier *notifier, void *owner,
+	struct account *account, struct fault_notifier *notifier, void *owner,
 	enum shmguard_reason *reason_out)
 {
 	static const struct shmguard_policy default_policy;
@@ -223,6 +221,12 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	struct shmguard_map *map = calloc(1, sizeof(*map));
 	if (map == NULL)
 		goto refused;
+	map->account = account != NULL ? account_ref(account) :
+		make_account(policy);
+	if (map->account == NULL) {
+		free(map);
+		goto refused;
+	}
 	map->references = 1;
 	map->policy = *policy;
 	map->verdict = verdict;
@@ -243,7 +247,9 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	if (tier == SHMGUARD_TIER_COPIED ? keep_descriptor(map) < 0 :
 			hold_trap(map) < 0 || make_first_mapping(map) < 0) {
 		error = errno;
-		if (error != ENOMEM)
+		if (error == EDQUOT)
+			reason = SHMGUARD_REASON_QUOTA;
+		else if (error != ENOMEM)
 			reason = SHMGUARD_REASON_UNMAPPABLE;
 		shmguard_map_close(map); /* and with it the descriptor */
 		fd = -1;
@@ -268,7 +274,7 @@ struct shmguard_map *
 shmguard_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	enum shmguard_reason *reason)
 {
-	return guarded_map_open(fd, size, policy, NULL, NULL, reason);
+	return guarded_map_open(fd, size, policy, NULL, NULL, NULL, reason);
 }
 
 void
@@ -323,18 +329,6 @@ fall_to_trapped_tier(struct shmguard_map *map)
 }
 
 static int
-grow_in_place(struct trap_range *range, size_t size)
-{
-	struct client_mapping *mapping = map_generation_mapping(range);
-	if (size > mapping->length) {
-		if (client_mapping_grow(mapping, size) < 0)
-			return -1;
-		range_grow(range, mapping->length);
-	}
-	return 0;
-}
-
-static int
 grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size)
 {
 	struct client_mapping *mapping = map_generation_mapping(range);
@@ -360,7 +354,7 @@ grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size)
 static int
 grow_mapping(struct shmguard_map *map, struct trap_range *range, size_t size)
 {
-	if (grow_in_place(range, size) < 0)
+	if (map_generation_grow(range, size) < 0)
 		return grow_by_moving(map, range, size);
 	if (keeps_tier(map, map_generation_mapping(range), size))
 		return 0;

@@ -11,12 +11,16 @@
 
 #include <shmguard/map.h>
 
-/* shmguard_map_open() with somebody to tell about lost memory: `notifier` is
+struct account;
+
+/* shmguard_map_open() on behalf of a client, whose account is charged; NULL is one
+ * of the map's own. And with somebody to tell about lost memory: `notifier` is
  * woken, and guarded_map_dispatch_faults() then names `owner`. Both may be NULL;
- * the map keeps a reference to the notifier. */
+ * the map keeps references to account and notifier. */
 struct shmguard_map *guarded_map_open(int fd, size_t size,
-	const struct shmguard_policy *policy, struct fault_notifier *notifier,
-	void *owner, enum shmguard_reason *reason);
+	const struct shmguard_policy *policy, struct account *account,
+	struct fault_notifier *notifier, void *owner,
+	enum shmguard_reason *reason);
 
 /* Clears the notifier and calls `func` with the owner of every map that has lost
  * memory, once in its life, unless it has been closed. `func` may close maps.

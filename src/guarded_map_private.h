@@ -16,6 +16,7 @@ struct client_mapping;
 
 struct shmguard_map {
 	_Atomic unsigned int references; /* the opener, generations, copies */
+	struct account *account; /* a reference */
 	struct shmguard_policy policy;
 	struct fd_verdict verdict;
 	struct fault_notifier *notifier; /* may be NULL */

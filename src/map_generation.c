@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "map_generation.h"
 
+#include "account.h"
 #include "reaper.h"
 #include "spare_mappings.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -27,6 +29,32 @@ struct map_generation {
 	struct map_generation_config config;
 };
 
+static size_t
+count_mappings(const struct client_mapping *mapping)
+{
+	return mapping->handle != NULL ? 2 : 1;
+}
+
+static int
+charge(struct account *account, const struct client_mapping *mapping)
+{
+	size_t count = count_mappings(mapping);
+	if (account_take(account, RESOURCE_MAPPINGS, count) < 0)
+		return -1;
+	if (account_take(account, RESOURCE_BYTES, mapping->length) < 0) {
+		account_give(account, RESOURCE_MAPPINGS, count);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+discharge(struct account *account, size_t count, size_t length)
+{
+	account_give(account, RESOURCE_BYTES, length);
+	account_give(account, RESOURCE_MAPPINGS, count);
+}
+
 struct trap_range *
 map_generation_create(const struct client_mapping *mapping,
 	const struct map_generation_config *config)
@@ -34,6 +62,8 @@ map_generation_create(const struct client_mapping *mapping,
 	struct map_generation *generation = malloc(sizeof(*generation));
 	if (generation == NULL)
 		return NULL;
+	if (charge(config->account, mapping) < 0)
+		goto err_free;
 
 	spare_mappings_fill();
 	generation->mapping = *mapping;
@@ -50,11 +80,15 @@ map_generation_create(const struct client_mapping *mapping,
 			.owner = config->owner,
 			.data = generation,
 		});
-	if (generation->range == NULL) {
-		free(generation);
-		return NULL;
-	}
+	if (generation->range == NULL)
+		goto err_discharge;
 	return generation->range;
+
+err_discharge:
+	discharge(config->account, count_mappings(mapping), mapping->length);
+err_free:
+	free(generation);
+	return NULL;
 }
 
 struct client_mapping *
@@ -62,6 +96,31 @@ map_generation_mapping(struct trap_range *range)
 {
 	struct map_generation *generation = range->data;
 	return &generation->mapping;
+}
+
+int
+map_generation_grow(struct trap_range *range, size_t length)
+{
+	struct map_generation *generation = range->data;
+	struct client_mapping *mapping = &generation->mapping;
+	struct account *account = generation->config.account;
+	if (length <= mapping->length)
+		return 0;
+
+	size_t more = length - mapping->length;
+	size_t rest = more % mapping->block_size;
+	if (rest > 0)
+		more += mapping->block_size - rest;
+	if (account_take(account, RESOURCE_BYTES, more) < 0)
+		return -1;
+	if (client_mapping_grow(mapping, length) < 0) {
+		int saved_errno = errno;
+		account_give(account, RESOURCE_BYTES, more);
+		errno = saved_errno;
+		return -1;
+	}
+	range_grow(range, mapping->length);
+	return 0;
 }
 
 bool
@@ -102,8 +161,11 @@ static void
 destroy_generation(struct reaper_job *job)
 {
 	struct map_generation *generation = (struct map_generation *)job;
+	size_t count = count_mappings(&generation->mapping);
+	size_t length = generation->mapping.length;
 	if (range_unregister(generation->range))
 		unmap_in_pieces(&generation->mapping);
+	discharge(generation->config.account, count, length);
 	atomic_fetch_sub(&waiting, generation->waiting);
 	generation->config.released(generation->config.owner);
 	free(generation);

@@ -12,7 +12,11 @@
 #include "nosigbus_map.h"
 #include "range_registry.h"
 
+struct account;
+
 struct map_generation_config {
+	/* Charged with the mapping until it is gone. The owner keeps it. */
+	struct account *account;
 	int notify_fd;
 	_Atomic bool *lost;
 	void *owner;
@@ -23,13 +27,18 @@ struct map_generation_config {
 	bool can_block;
 };
 
-/* Takes the mapping over and returns its range with one pin, or NULL with errno,
- * the mapping still the caller's. */
+/* Takes the mapping over and returns its range with one pin, or NULL with errno
+ * ENOMEM or EDQUOT, the mapping still the caller's. */
 struct trap_range *map_generation_create(const struct client_mapping *mapping,
 	const struct map_generation_config *config);
 
 /* The mapping of a pinned range. */
 struct client_mapping *map_generation_mapping(struct trap_range *range);
+
+/* Makes the mapping of a pinned range at least `length` bytes long without moving
+ * it: 0, or -1 with errno as client_mapping_grow() or EDQUOT. One thread at a
+ * time for a range. */
+int map_generation_grow(struct trap_range *range, size_t length);
 
 /* Whether a pinned range takes stores already. Lock-free. */
 bool map_generation_is_writable(const struct trap_range *range);

@@ -43,6 +43,8 @@ shmguard_reason_text(enum shmguard_reason reason)
 		return "file cannot be mapped";
 	case SHMGUARD_REASON_NO_MEMORY:
 		return "out of memory";
+	case SHMGUARD_REASON_QUOTA:
+		return "more than a client may hold";
 	case SHMGUARD_REASON_EMPTY:
 		return "size is zero";
 	case SHMGUARD_REASON_OVER_LIMIT:
@@ -99,6 +101,7 @@ find_advice(enum shmguard_reason reason)
 	case SHMGUARD_REASON_TOO_LARGE:
 	case SHMGUARD_REASON_UNMAPPABLE:
 	case SHMGUARD_REASON_NO_MEMORY:
+	case SHMGUARD_REASON_QUOTA:
 	case SHMGUARD_REASON_EMPTY:
 	case SHMGUARD_REASON_OVER_LIMIT:
 	case SHMGUARD_REASON_TRUNCATED:

@@ -57,9 +57,23 @@ shmguard_buffer_unref(struct shmguard_buffer *buffer)
 	if (buffer->copy != NULL)
 		buffer_copy_destroy(buffer->copy);
 	wl_list_remove(&buffer->link);
-	buffer->pool->quota->usage.buffers--;
+	account_give(buffer->pool->quota->account, RESOURCE_BUFFERS, 1);
 	shm_pool_unref(buffer->pool);
 	free(buffer);
+}
+
+/* What no renderer should be asked to take, or NULL. */
+static const char *
+find_excess(const struct shmguard_limits *limits,
+	const struct shm_buffer_geometry *geometry)
+{
+	if (geometry->width > limits->width)
+		return "over the limit on width";
+	if (geometry->height > limits->height)
+		return "over the limit on height";
+	if (geometry->stride > limits->stride)
+		return "over the limit on stride";
+	return NULL;
 }
 
 /* The number of bytes it spans, or 0 after a protocol error. */
@@ -79,6 +93,8 @@ check_geometry(struct shm_pool *pool,
 	struct pixel_span span = pixel_layout_span(
 		pixel_layout_find(geometry->format), geometry->width,
 		geometry->height, geometry->stride);
+	if (span.problem == NULL)
+		span.problem = find_excess(&quota->guard->policy.limits, geometry);
 	if (span.problem != NULL) {
 		client_quota_post_error(quota, pool->resource,
 			WL_SHM_ERROR_INVALID_STRIDE,
@@ -142,9 +158,13 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	if (size == 0)
 		return;
 
+	if (account_take(quota->account, RESOURCE_BUFFERS, 1) < 0) {
+		client_quota_post_refusal(quota);
+		return;
+	}
 	struct shmguard_buffer *buffer = calloc(1, sizeof(*buffer));
 	if (buffer == NULL)
-		goto err_no_memory;
+		goto err_give;
 	buffer->geometry = *geometry;
 	buffer->size = size;
 	buffer->pool = pool;
@@ -158,7 +178,6 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	buffer->refs = 1;
 	shm_pool_ref(pool);
 	wl_list_insert(&pool->buffers, &buffer->link);
-	quota->usage.buffers++;
 	wl_resource_set_implementation(buffer->resource, &buffer_impl, buffer,
 		buffer_handle_resource_destroy);
 	return;
@@ -170,7 +189,8 @@ err_unpin:
 		buffer_copy_destroy(buffer->copy);
 err_free:
 	free(buffer);
-err_no_memory:
+err_give:
+	account_give(quota->account, RESOURCE_BUFFERS, 1);
 	client_quota_post_no_memory(quota);
 }
 

@@ -53,6 +53,8 @@ pool_handle_resize(struct wl_client *client, struct wl_resource *resource,
 	if (shmguard_map_resize(pool->map, (size_t)size) < 0) {
 		if (errno == ENOMEM)
 			client_quota_post_no_memory(quota);
+		else if (errno == EDQUOT)
+			client_quota_post_refusal(quota);
 		else
 			client_quota_post_error(quota, resource,
 				WL_SHM_ERROR_INVALID_FD,
@@ -60,7 +62,6 @@ pool_handle_resize(struct wl_client *client, struct wl_resource *resource,
 				old_size, size, strerror(errno));
 		return;
 	}
-	quota->usage.bytes += (size_t)size - old_size;
 	if (shmguard_map_tier(pool->map) != old_tier)
 		wl_signal_emit(&pool->tier_changed, NULL);
 }
@@ -100,8 +101,7 @@ shm_pool_unref(struct shm_pool *pool)
 	if (--pool->refs > 0)
 		return;
 
-	pool->quota->usage.pools--;
-	pool->quota->usage.bytes -= shmguard_map_size(pool->map);
+	account_give(pool->quota->account, RESOURCE_POOLS, 1);
 	shmguard_map_close(pool->map);
 	client_quota_unref(pool->quota);
 	free(pool);
@@ -129,12 +129,14 @@ open_map(struct client_quota *quota, struct shm_pool *pool,
 	struct shmguard *guard = quota->guard;
 	enum shmguard_reason reason;
 	struct shmguard_map *map = guarded_map_open(fd, (size_t)size,
-		&guard->policy, guard->notifier, pool, &reason);
+		&guard->policy, quota->account, guard->notifier, pool, &reason);
 	if (map != NULL)
 		return map;
 
 	if (errno == ENOMEM)
 		client_quota_post_no_memory(quota);
+	else if (errno == EDQUOT)
+		client_quota_post_refusal(quota);
 	else if (reason == SHMGUARD_REASON_UNMAPPABLE)
 		refuse(quota, shm, size, strerror(errno));
 	else
@@ -153,11 +155,16 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 		return;
 	}
 
+	if (account_take(quota->account, RESOURCE_POOLS, 1) < 0) {
+		discard_descriptor(fd);
+		client_quota_post_refusal(quota);
+		return;
+	}
 	struct shm_pool *pool = calloc(1, sizeof(*pool));
 	if (pool == NULL) {
 		discard_descriptor(fd);
 		client_quota_post_no_memory(quota);
-		return;
+		goto err_give;
 	}
 	pool->quota = quota;
 	pool->map = open_map(quota, pool, shm, fd, size);
@@ -174,8 +181,6 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 	wl_list_init(&pool->buffers);
 	wl_signal_init(&pool->tier_changed);
 	quota->refs++;
-	quota->usage.pools++;
-	quota->usage.bytes += (size_t)size;
 	wl_resource_set_implementation(pool->resource, &pool_impl, pool,
 		pool_handle_resource_destroy);
 	return;
@@ -184,6 +189,8 @@ err_close:
 	shmguard_map_close(pool->map);
 err_free:
 	free(pool);
+err_give:
+	account_give(quota->account, RESOURCE_POOLS, 1);
 }
 
 void

@@ -81,12 +81,18 @@ static const struct wl_registry_listener registry_listener = {
 void
 shm_client_connect(struct shm_client *client, struct wl_display *server)
 {
-	memset(client, 0, sizeof(*client));
-	wl_log_set_handler_client(keep_message);
-
 	int ends[2];
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	shm_client_connect_to(client, server, ends);
+}
+
+void
+shm_client_connect_to(struct shm_client *client, struct wl_display *server,
+	const int ends[2])
+{
+	memset(client, 0, sizeof(*client));
+	wl_log_set_handler_client(keep_message);
 	client->server = server;
 	client->connection = wl_client_create(server, ends[0]);
 	ck_assert_ptr_nonnull(client->connection);

@@ -34,6 +34,9 @@ struct shm_client {
 
 /* Connects and binds the first wl_shm, in the version offered. */
 void shm_client_connect(struct shm_client *client, struct wl_display *server);
+/* The same with a pair of sockets from elsewhere. */
+void shm_client_connect_to(struct shm_client *client,
+	struct wl_display *server, const int ends[2]);
 
 /* Also after the compositor did. Other proxies than those above must be gone. */
 void shm_client_disconnect(struct shm_client *client);

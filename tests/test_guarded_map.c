@@ -170,7 +170,7 @@ expect_bounded_descriptors(const struct shmguard_policy *policy)
 			open(path, O_RDONLY | O_CLOEXEC), 4096, policy,
 			NULL)) != NULL)
 		count++;
-	ck_assert_int_eq(errno, EMFILE);
+	ck_assert_int_eq(errno, EDQUOT);
 	ck_assert_int_eq(count, 80 / 4);
 
 	shmguard_map_close(maps[--count]);
@@ -182,7 +182,7 @@ expect_bounded_descriptors(const struct shmguard_policy *policy)
 	close(client);
 }
 
-TEST(I8_kept_descriptors_are_bounded)
+TEST(I9_kept_descriptors_are_bounded)
 {
 	expect_bounded_descriptors(&(struct shmguard_policy){.writable = true});
 	expect_bounded_descriptors(&(struct shmguard_policy){

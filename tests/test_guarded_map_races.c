@@ -489,7 +489,7 @@ connect_client(struct client *client, struct fault_notifier *notifier,
 	};
 	struct shmguard_map *map = guarded_map_open(
 		fcntl(client->fd, F_DUPFD_CLOEXEC, 0), PAGES * page, &policy,
-		notifier, client, NULL);
+		NULL, notifier, client, NULL);
 	ck_assert_ptr_nonnull(map);
 	pthread_rwlock_wrlock(&map_lock);
 	client->map = map;

@@ -413,7 +413,7 @@ connect_client(struct fault_notifier *notifier,
 {
 	struct client client = {.fd = numbered_memfd(PAGES)};
 	client.map = guarded_map_open(fcntl(client.fd, F_DUPFD_CLOEXEC, 0),
-		PAGES * page, policy, notifier, self, NULL);
+		PAGES * page, policy, NULL, notifier, self, NULL);
 	ck_assert_ptr_nonnull(client.map);
 	return client;
 }

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,6 +62,7 @@ enum shmguard_reason {
 	SHMGUARD_REASON_TOO_LARGE,   /**< size zero, or past what can be tracked */
 	SHMGUARD_REASON_UNMAPPABLE,  /**< mmap(2) refused; errno says why */
 	SHMGUARD_REASON_NO_MEMORY,   /**< our own bookkeeping ran out of memory */
+	SHMGUARD_REASON_QUOTA,       /**< past one of the policy's limits */
 	/* by shmguard_read_fd() only */
 	SHMGUARD_REASON_EMPTY,      /**< the peer announced no bytes at all */
 	SHMGUARD_REASON_OVER_LIMIT, /**< the peer announced too many */
@@ -149,6 +151,45 @@ enum shmguard_log_level {
 typedef void (*shmguard_log_func)(enum shmguard_log_level level,
 	const char *line, void *data);
 
+/** What somebody holds, or may hold. */
+struct shmguard_usage {
+	size_t pools;   /**< wl_shm_pool objects, or pools kept by a buffer */
+	size_t buffers; /**< wl_buffer objects, or buffers kept by a reference */
+	/** Mappings of files. More than there are pools: buffers and views keep
+	 * the mapping they were made in when their pool has to move to grow. */
+	size_t mappings;
+	size_t bytes;       /**< addresses that these mappings take up */
+	size_t descriptors; /**< kept, see shmguard_map_open() */
+};
+
+/**
+ * What clients may hold, so that one cannot use up what others need. Zero is a
+ * default made from what the system gives the process, measured once; SIZE_MAX
+ * is no limit.
+ *
+ * A client is one for <shmguard/server.h>; a map opened with shmguard_map_open()
+ * is one by itself.
+ */
+struct shmguard_limits {
+	/** For each client [an eighth of the total's mappings, half of its bytes
+	 * and descriptors, at most 16,384 pools, 65,536 buffers]. */
+	struct shmguard_usage client;
+	/**
+	 * For all clients of the process together [three quarters of
+	 * vm.max_map_count, three quarters of the unused addresses that there
+	 * are or RLIMIT_AS allows, a quarter of RLIMIT_NOFILE].
+	 *
+	 * Nobody gets all of it: a client may hold at most an eighth as many
+	 * mappings as are left free, and as many bytes and descriptors. So a
+	 * newcomer finds something left, and what is left last goes to those
+	 * that hold little.
+	 */
+	struct shmguard_usage total;
+	/** The largest buffer, in pixels [65,535] and, for a row, bytes [1 MiB]:
+	 * some renderers abort or hang on larger ones. */
+	int32_t width, height, stride;
+};
+
 /** All zero is the default for every field; a NULL pointer means the same. */
 struct shmguard_policy {
 	enum shmguard_unsealed unsealed;
@@ -171,6 +212,7 @@ struct shmguard_policy {
 	 * shmguard-feedback-v1, by which clients ask how their pools are
 	 * protected, why, and what would make it better. */
 	bool feedback;
+	struct shmguard_limits limits;
 	/** May be NULL: errors then go to stderr and the rest is dropped. */
 	shmguard_log_func log;
 	void *log_data;
@@ -198,7 +240,7 @@ struct shmguard_view {
  * close it again, because closing some files can block for ever. It is closed
  * by the time this returns, or by another thread, or when the map is closed
  * (tier COPIED, huge pages, and with policy.writable files that we may not
- * write). Such maps together get a quarter of RLIMIT_NOFILE.
+ * write).
  *
  * No call made here waits for a FUSE or network server unless the policy
  * allows those files; with SHMGUARD_BLOCKING_COPY only begin_read() does.
@@ -208,7 +250,7 @@ struct shmguard_view {
  * be NULL, tells why the file got its tier or why it was refused.
  *
  * Returns NULL with errno EBADF, EACCES, EINVAL, EPERM (policy), EOVERFLOW,
- * ENOMEM, EMFILE (no descriptor left to keep) or what mmap(2) set. Any thread.
+ * ENOMEM, EDQUOT (past a limit) or what mmap(2) set. Any thread.
  */
 __attribute__((warn_unused_result))
 struct shmguard_map *shmguard_map_open(int fd, size_t size,
@@ -219,9 +261,10 @@ struct shmguard_map *shmguard_map_open(int fd, size_t size,
  * Shrinking is refused. One thread at a time may resize or close a map; views
  * may be begun and ended by others meanwhile.
  *
- * Returns 0, or -1 with errno EINVAL (smaller, zero), EOVERFLOW, ENOMEM, EPERM
- * (the grown part is not sealed and the policy forbids that), EFAULT (bytes of
- * the file have been lost already). On failure the map is as it was.
+ * Returns 0, or -1 with errno EINVAL (smaller, zero), EOVERFLOW, ENOMEM, EDQUOT
+ * (past a limit), EPERM (the grown part is not sealed and the policy forbids
+ * that), EFAULT (bytes of the file have been lost already). On failure the map
+ * is as it was.
  */
 int shmguard_map_resize(struct shmguard_map *map, size_t size);
 
@@ -246,7 +289,8 @@ int shmguard_map_begin_read(struct shmguard_map *map, size_t offset,
 /**
  * Begins reading and writing. As above, and errno EACCES or EPERM if the file
  * cannot be written by us (read-only descriptor, write seal, copied from a file
- * that can block): that is not the peer's fault.
+ * that can block): that is not the peer's fault. EDQUOT if it takes another
+ * mapping, and that is past a limit.
  */
 __attribute__((warn_unused_result))
 int shmguard_map_begin_write(struct shmguard_map *map, size_t offset,
@@ -270,6 +314,10 @@ enum shmguard_reason shmguard_map_reason(const struct shmguard_map *map);
 
 /** Whether an access has ever met bytes that the file had lost. Any thread. */
 bool shmguard_map_lost(const struct shmguard_map *map);
+
+/** What all clients of the process hold. Any thread. */
+__attribute__((nonnull))
+void shmguard_total_usage(struct shmguard_usage *usage);
 
 /**
  * Copies `size` bytes at `offset` out of a peer's file, for what is parsed once:

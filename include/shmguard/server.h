@@ -137,17 +137,23 @@ enum shmguard_tier shmguard_buffer_tier(const struct shmguard_buffer *buffer);
 enum shmguard_reason shmguard_buffer_reason(
 	const struct shmguard_buffer *buffer);
 
-/** What one client holds through a wl_shm. */
-struct shmguard_usage {
-	size_t pools;   /**< wl_shm_pool objects, or pools kept by a buffer */
-	size_t buffers; /**< wl_buffer objects, or buffers kept by a reference */
-	size_t bytes;   /**< sum of the pools' sizes */
-};
-
-/** Counts what `client` holds. All zero for a client that never used wl_shm. */
+/**
+ * Counts what `client` holds through this wl_shm, which the policy's limits are
+ * for: all connections of one process are one client, unless it is our own.
+ * Memory of large pools counts until it is torn down, somewhat later than the
+ * pool is. All zero for a client that never used wl_shm.
+ *
+ * A client that asks for more than it may hold is ended with wl_display error
+ * no_memory, which names the limit.
+ */
 __attribute__((nonnull))
 void shmguard_client_usage(struct shmguard *guard, struct wl_client *client,
 	struct shmguard_usage *usage);
+
+/** The limits in force: the policy's, with numbers in place of the zeros. */
+__attribute__((nonnull))
+void shmguard_get_limits(const struct shmguard *guard,
+	struct shmguard_limits *limits);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "account.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RESOURCES (RESOURCE_DESCRIPTORS + 1)
+
+static const struct {
+	const char *name;
+	size_t offset; /* in struct shmguard_usage */
+	/* Nobody may hold more than what is free divided by this. Mappings come
+	 * one by one and there are many; but a single pool of an ordinary
+	 * client can be a quarter of a 32-bit process's addresses. */
+	size_t share;
+} resources[RESOURCES] = {
+	[RESOURCE_POOLS] =
+		{"pools", offsetof(struct shmguard_usage, pools), 1},
+	[RESOURCE_BUFFERS] =
+		{"buffers", offsetof(struct shmguard_usage, buffers), 1},
+	[RESOURCE_MAPPINGS] =
+		{"mappings", offsetof(struct shmguard_usage, mappings), 8},
+	[RESOURCE_BYTES] =
+		{"mapped bytes", offsetof(struct shmguard_usage, bytes), 1},
+	[RESOURCE_DESCRIPTORS] =
+		{"descriptors", offsetof(struct shmguard_usage, descriptors), 1},
+};
+
+struct account {
+	_Atomic unsigned int references;
+	struct shmguard_limits limits;
+	_Atomic size_t held[RESOURCES];
+	/* The resource refused last, and whether the total was to blame: one
+	 * word, for whoever reads it while another thread is refused. */
+	_Atomic unsigned int refused;
+};
+
+#define REFUSED_FOR_TOTAL 0x100u
+
+static _Atomic size_t held_by_all[RESOURCES];
+
+static size_t *
+field(struct shmguard_usage *usage, enum resource resource)
+{
+	return (size_t *)((char *)usage + resources[resource].offset);
+}
+
+static size_t
+limit_of(const struct shmguard_usage *limits, enum resource resource)
+{
+	return *(const size_t *)((const char *)limits +
+		resources[resource].offset);
+}
+
+struct account *
+account_create(const struct shmguard_limits *limits)
+{
+	struct account *account = calloc(1, sizeof(*account));
+	if (account == NULL)
+		return NULL;
+	account->references = 1;
+	account->limits = *limits;
+	return account;
+}
+
+struct account *
+account_ref(struct account *account)
+{
+	atomic_fetch_add(&account->references, 1);
+	return account;
+}
+
+void
+account_unref(struct account *account)
+{
+	if (atomic_fetch_sub(&account->references, 1) == 1)
+		free(account);
+}
+
+static bool
+take_own(struct account *account, enum resource resource, size_t amount,
+	size_t *held)
+{
+	size_t limit = limit_of(&account->limits.client, resource);
+	*held = atomic_load(&account->held[resource]);
+	do {
+		if (*held > limit || amount > limit - *held)
+			return false;
+	} while (!atomic_compare_exchange_weak(&account->held[resource], held,
+		*held + amount));
+	*held += amount;
+	return true;
+}
+
+static bool
+take_share(const struct account *account, enum resource resource,
+	size_t amount, size_t held)
+{
+	size_t total = limit_of(&account->limits.total, resource);
+	size_t used = atomic_load(&held_by_all[resource]);
+	do {
+		if (used >= total ||
+				held > (total - used) / resources[resource].share)
+			return false;
+	} while (!atomic_compare_exchange_weak(&held_by_all[resource], &used,
+		used + amount));
+	return true;
+}
+
+int
+account_take(struct account *account, enum resource resource, size_t amount)
+{
+	size_t held;
+	unsigned int refused = resource;
+	if (!take_own(account, resource, amount, &held))
+		goto refuse;
+	if (!take_share(account, resource, amount, held)) {
+		atomic_fetch_sub(&account->held[resource], amount);
+		refused |= REFUSED_FOR_TOTAL;
+		goto refuse;
+	}
+	return 0;
+
+refuse:
+	account->refused = refused;
+	errno = EDQUOT;
+	return -1;
+}
+
+void
+account_give(struct account *account, enum resource resource, size_t amount)
+{
+	atomic_fetch_sub(&held_by_all[resource], amount);
+	atomic_fetch_sub(&account->held[resource], amount);
+}
+
+static void
+read_usage(const _Atomic size_t held[RESOURCES], struct shmguard_usage *usage)
+{
+	for (enum resource i = 0; i < RESOURCES; i++)
+		*field(usage, i) = held[i];
+}
+
+void
+account_usage(const struct account *account, struct shmguard_usage *usage)
+{
+	read_usage(account->held, usage);
+}
+
+void
+shmguard_total_usage(struct shmguard_usage *usage)
+{
+	read_usage(held_by_all, usage);
+}
+
+const char *
+account_describe_refusal(const struct account *account, char *text,
+	size_t size)
+{
+	unsigned int refused = account->refused;
+	enum resource resource = refused & ~REFUSED_FOR_TOTAL;
+	const char *name = resources[resource].name;
+	if ((refused & REFUSED_FOR_TOTAL) == 0)
+		snprintf(text, size, "over the limit of %zu %s for a client",
+			limit_of(&account->limits.client, resource), name);
+	else
+		snprintf(text, size, "too few left of the limit of %zu %s for "
+			"all clients", limit_of(&account->limits.total, resource),
+			name);
+	return text;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ACCOUNT_H
+#define ACCOUNT_H
+
+/*
+ * What one client holds of the things that this process has a limited number of,
+ * and what it may hold (I9). All functions on any thread.
+ *
+ * A limit for each client does not help against many of them. So nobody may
+ * hold more of a thing than a share of what is still free: whoever comes next
+ * always finds some left, and when little is left those are refused first that
+ * hold much.
+ */
+
+#include <shmguard/map.h>
+
+enum resource {
+	RESOURCE_POOLS,
+	RESOURCE_BUFFERS,
+	RESOURCE_MAPPINGS,
+	RESOURCE_BYTES,
+	RESOURCE_DESCRIPTORS,
+};
+
+struct account;
+
+/* With one reference, and limits that are resolved. NULL: no memory. */
+struct account *account_create(const struct shmguard_limits *limits);
+struct account *account_ref(struct account *account);
+/* What was taken must have been given back. */
+void account_unref(struct account *account);
+
+/* 0, or -1 with errno EDQUOT and nothing taken. */
+int account_take(struct account *account, enum resource resource,
+	size_t amount);
+void account_give(struct account *account, enum resource resource,
+	size_t amount);
+
+void account_usage(const struct account *account,
+	struct shmguard_usage *usage);
+
+/* The limit that stood in the way last, in words. Returns `text`. */
+const char *account_describe_refusal(const struct account *account, char *text,
+	size_t size);
+
+#endif
