@@ -106,14 +106,21 @@ is_device(const char *text, const struct mount_identity *wanted)
 }
 
 /*
- * Behind a loop device is a file, and desktops let users mount files of theirs:
- * one on FUSE too. (Device-mapper volumes on a loop device are not recognised.)
+ * Block devices that are no disks. Behind a loop device is a file, and desktops
+ * let users mount files of theirs: one on FUSE too. Behind the others is a
+ * program or a network. (Device-mapper volumes on these are not recognised.)
  */
 static bool
-is_loop_device(const char *source)
+is_foreign_device(const char *source)
 {
-	static const char prefix[] = "/dev/loop";
-	return strncmp(source, prefix, sizeof(prefix) - 1) == 0;
+	static const char *const prefixes[] = {
+		"/dev/drbd", "/dev/loop", "/dev/nbd", "/dev/rbd", "/dev/ublk",
+	};
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (strncmp(source, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -140,7 +147,7 @@ end_field(struct table_reader *reader)
 		reader->may_block = filesystem_type_may_block(token);
 		break;
 	case FIELD_SOURCE:
-		reader->may_block |= is_loop_device(token);
+		reader->may_block |= is_foreign_device(token);
 		break;
 	case FIELD_REST:
 		return;

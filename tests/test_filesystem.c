@@ -223,6 +223,30 @@ TEST(loop_devices_block)
 	ck_assert(table_may_block(table, 999, 7, 0));
 }
 
+TEST(I10_devices_behind_a_program_or_a_network_block)
+{
+	static const char *const sources[] = {
+		"drbd1", "nbd0", "rbd/pool/image", "ublkb0",
+	};
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		char table[100];
+		snprintf(table, sizeof(table),
+			"30 1 43:0 / /a rw - ext4 /dev/%s rw\n", sources[i]);
+		ck_assert_msg(table_may_block(table, 30, 43, 0), "%s", sources[i]);
+	}
+	ck_assert(!table_may_block("30 1 259:1 / /a rw - ext4 /dev/nvme0n1p1 rw\n",
+		30, 259, 1));
+}
+
+/* A subvolume has a number of its own, which the table does not list. */
+TEST(subvolumes_are_found_by_mount)
+{
+	const char *table = "30 1 0:40 /@home /home rw - btrfs /dev/sda2 rw\n";
+	ck_assert(!table_may_block(table, 30, 0, 41));
+	/* In a mount of somebody else's it could be anything. */
+	ck_assert(table_may_block(table, 999, 0, 41));
+}
+
 TEST(table_may_come_in_pieces)
 {
 	int ends[2];
