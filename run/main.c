@@ -66,8 +66,9 @@ print_usage(void)
 		"\n"
 		"Options win over the variables SHMGUARD_UNSEALED, "
 			"SHMGUARD_ADOPT_SEALS,\n"
-		"SHMGUARD_READ_ONLY, SHMGUARD_LOG and SHMGUARD_FEEDBACK. See "
-			"shmguard-run(1).\n");
+		"SHMGUARD_READ_ONLY, SHMGUARD_LOG and SHMGUARD_FEEDBACK. "
+			"SHMGUARD_MAX_POOLS\n"
+		"and others limit what a client may hold. See shmguard-run(1).\n");
 }
 
 static void

@@ -4,7 +4,7 @@
 #include "client_quota.h"
 #include "feedback.h"
 #include "guarded_map.h"
-#include "limits.h"
+#include "limit_defaults.h"
 #include "pixel_layout.h"
 #include "reaper.h"
 #include "shm_pool.h"

@@ -3,7 +3,7 @@
 
 #include "account.h"
 #include "guarded_map_private.h"
-#include "limits.h"
+#include "limit_defaults.h"
 #include "log.h"
 #include "map_generation.h"
 #include "nosigbus_map.h"

@@ -3,6 +3,9 @@
 
 #include "log_sink.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +92,55 @@ set_log(struct settings *settings, const struct variable *variable,
 	return true;
 }
 
+/* Greater than 0, with K, M or G behind it or without. 0 if it is no such number
+ * or more than `most`. */
+static size_t
+parse_amount(const char *value, size_t most)
+{
+	static const char units[] = "KMG";
+	char *end;
+	errno = 0;
+	unsigned long long amount = strtoull(value, &end, 10);
+	/* Signs and blanks are strtoull's idea. */
+	if (errno != 0 || *value < '0' || *value > '9')
+		return 0;
+	const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+	if (unit != NULL) {
+		unsigned int shift = 10 * (unsigned int)(unit - units + 1);
+		if (amount > ULLONG_MAX >> shift)
+			return 0;
+		amount <<= shift;
+		end++;
+	}
+	return *end == '\0' && amount <= most ? (size_t)amount : 0;
+}
+
+static bool
+set_amount(struct settings *settings, const struct variable *variable,
+	const char *value)
+{
+	size_t amount = parse_amount(value, SIZE_MAX);
+	if (amount > 0)
+		memcpy((char *)settings + variable->offset, &amount,
+			sizeof(amount));
+	return amount > 0;
+}
+
+static bool
+set_length(struct settings *settings, const struct variable *variable,
+	const char *value)
+{
+	int32_t length = (int32_t)parse_amount(value, INT32_MAX);
+	if (length > 0)
+		memcpy((char *)settings + variable->offset, &length,
+			sizeof(length));
+	return length > 0;
+}
+
 #define OF(member) offsetof(struct settings, member)
+
+#define OF_CLIENT(member) OF(policy.limits.client.member)
+#define AMOUNT "a number, or one with K, M or G"
 
 static const struct variable variables[] = {
 	{"SHMGUARD_UNSEALED", "trap|copy|reject", set_word, OF(policy.unsealed)},
@@ -97,6 +148,15 @@ static const struct variable variables[] = {
 	{"SHMGUARD_READ_ONLY", "0|1", set_read_only, 0},
 	{"SHMGUARD_FEEDBACK", "0|1", set_flag, OF(policy.feedback)},
 	{"SHMGUARD_LOG", "error|info|debug[:FILE]", set_log, 0},
+	{"SHMGUARD_MAX_POOLS", AMOUNT, set_amount, OF_CLIENT(pools)},
+	{"SHMGUARD_MAX_BUFFERS", AMOUNT, set_amount, OF_CLIENT(buffers)},
+	{"SHMGUARD_MAX_MAPPINGS", AMOUNT, set_amount, OF_CLIENT(mappings)},
+	{"SHMGUARD_MAX_BYTES", AMOUNT, set_amount, OF_CLIENT(bytes)},
+	{"SHMGUARD_MAX_DESCRIPTORS", AMOUNT, set_amount,
+		OF_CLIENT(descriptors)},
+	{"SHMGUARD_MAX_WIDTH", AMOUNT, set_length, OF(policy.limits.width)},
+	{"SHMGUARD_MAX_HEIGHT", AMOUNT, set_length, OF(policy.limits.height)},
+	{"SHMGUARD_MAX_STRIDE", AMOUNT, set_length, OF(policy.limits.stride)},
 };
 
 _Static_assert(sizeof(enum shmguard_unsealed) == sizeof(unsigned int),

@@ -6,7 +6,7 @@
 
 #include "account.h"
 #include "fake_kernel.h"
-#include "limits.h"
+#include "limit_defaults.h"
 #include "memory_look.h"
 
 #include <errno.h>

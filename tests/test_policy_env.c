@@ -8,6 +8,7 @@
 #include "harness.h"
 #include "policy_env.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,53 @@ TEST(unknown_values_get_a_line_and_change_nothing)
 	check_ignored("SHMGUARD_LOG", "debug[:FILE]", "error|info|debug[:FILE]");
 	check_ignored("SHMGUARD_LOG", ":/tmp", "error|info|debug[:FILE]");
 	check_ignored("SHMGUARD_LOG", "debug:", "error|info|debug[:FILE]");
+}
+
+TEST(I9_limits_are_numbers)
+{
+	static const struct {
+		const char *name, *value;
+		size_t offset, expected;
+	} limits[] = {
+#define LIMIT(member) offsetof(struct shmguard_limits, client.member)
+		{"SHMGUARD_MAX_POOLS", "1", LIMIT(pools), 1},
+		{"SHMGUARD_MAX_BUFFERS", "0012", LIMIT(buffers), 12},
+		{"SHMGUARD_MAX_MAPPINGS", "3K", LIMIT(mappings), 3 << 10},
+		{"SHMGUARD_MAX_BYTES", "2047M", LIMIT(bytes), 2047u << 20},
+		{"SHMGUARD_MAX_BYTES", "3G", LIMIT(bytes), 3u << 30},
+		{"SHMGUARD_MAX_DESCRIPTORS", "99", LIMIT(descriptors), 99},
+	};
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		struct shmguard_limits expected = {0};
+		*(size_t *)((char *)&expected + limits[i].offset) =
+			limits[i].expected;
+		run_scene(limits[i].name, limits[i].value, none);
+		ck_assert_str_eq(scene->said, LINES);
+		ck_assert_mem_eq(&scene->policy.limits, &expected,
+			sizeof(expected));
+	}
+
+	run_scene("SHMGUARD_MAX_WIDTH", "2147483647", none);
+	ck_assert_int_eq(scene->policy.limits.width, INT32_MAX);
+	run_scene("SHMGUARD_MAX_HEIGHT", "16K", none);
+	ck_assert_int_eq(scene->policy.limits.height, 16384);
+	run_scene("SHMGUARD_MAX_STRIDE", "4", none);
+	ck_assert_int_eq(scene->policy.limits.stride, 4);
+}
+
+TEST(I9_numbers_that_are_none_are_ignored)
+{
+	static const char *const bad[] = {
+		"0", "-1", "+1", " 1", "1 ", "K", "1KK", "1k", "1T", "0x10", "many",
+		"18446744073709551616", "18446744073709551615G",
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		check_ignored("SHMGUARD_MAX_POOLS", bad[i],
+			"a number, or one with K, M or G");
+	check_ignored("SHMGUARD_MAX_WIDTH", "2147483648",
+		"a number, or one with K, M or G");
+	check_ignored("SHMGUARD_MAX_STRIDE", "2G",
+		"a number, or one with K, M or G");
 }
 
 TEST(empty_values_are_none)

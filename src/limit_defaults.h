@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef LIMIT_DEFAULTS_H
+#define LIMIT_DEFAULTS_H
 
 /*
  * How much of this process may clients take? Leaf module: knows what the system

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "limits.h"
+#include "limit_defaults.h"
 
 #include <pthread.h>
 #include <stdint.h>
