@@ -137,6 +137,25 @@ account_give(struct account *account, enum resource resource, size_t amount)
 	atomic_fetch_sub(&account->held[resource], amount);
 }
 
+int
+account_take_mappings(struct account *account, size_t count, size_t bytes)
+{
+	if (account_take(account, RESOURCE_MAPPINGS, count) < 0)
+		return -1;
+	if (account_take(account, RESOURCE_BYTES, bytes) < 0) {
+		account_give(account, RESOURCE_MAPPINGS, count);
+		return -1;
+	}
+	return 0;
+}
+
+void
+account_give_mappings(struct account *account, size_t count, size_t bytes)
+{
+	account_give(account, RESOURCE_BYTES, bytes);
+	account_give(account, RESOURCE_MAPPINGS, count);
+}
+
 static void
 read_usage(const _Atomic size_t held[RESOURCES], struct shmguard_usage *usage)
 {

@@ -36,6 +36,11 @@ int account_take(struct account *account, enum resource resource,
 void account_give(struct account *account, enum resource resource,
 	size_t amount);
 
+/* Both of a mapping. The same. */
+int account_take_mappings(struct account *account, size_t count, size_t bytes);
+void account_give_mappings(struct account *account, size_t count,
+	size_t bytes);
+
 void account_usage(const struct account *account,
 	struct shmguard_usage *usage);
 

@@ -35,26 +35,6 @@ count_mappings(const struct client_mapping *mapping)
 	return mapping->handle != NULL ? 2 : 1;
 }
 
-static int
-charge(struct account *account, const struct client_mapping *mapping)
-{
-	size_t count = count_mappings(mapping);
-	if (account_take(account, RESOURCE_MAPPINGS, count) < 0)
-		return -1;
-	if (account_take(account, RESOURCE_BYTES, mapping->length) < 0) {
-		account_give(account, RESOURCE_MAPPINGS, count);
-		return -1;
-	}
-	return 0;
-}
-
-static void
-discharge(struct account *account, size_t count, size_t length)
-{
-	account_give(account, RESOURCE_BYTES, length);
-	account_give(account, RESOURCE_MAPPINGS, count);
-}
-
 struct trap_range *
 map_generation_create(const struct client_mapping *mapping,
 	const struct map_generation_config *config)
@@ -62,7 +42,8 @@ map_generation_create(const struct client_mapping *mapping,
 	struct map_generation *generation = malloc(sizeof(*generation));
 	if (generation == NULL)
 		return NULL;
-	if (charge(config->account, mapping) < 0)
+	if (account_take_mappings(config->account, count_mappings(mapping),
+			mapping->length) < 0)
 		goto err_free;
 
 	spare_mappings_fill();
@@ -85,7 +66,8 @@ map_generation_create(const struct client_mapping *mapping,
 	return generation->range;
 
 err_discharge:
-	discharge(config->account, count_mappings(mapping), mapping->length);
+	account_give_mappings(config->account, count_mappings(mapping),
+		mapping->length);
 err_free:
 	free(generation);
 	return NULL;
@@ -165,7 +147,7 @@ destroy_generation(struct reaper_job *job)
 	size_t length = generation->mapping.length;
 	if (range_unregister(generation->range))
 		unmap_in_pieces(&generation->mapping);
-	discharge(generation->config.account, count, length);
+	account_give_mappings(generation->config.account, count, length);
 	atomic_fetch_sub(&waiting, generation->waiting);
 	generation->config.released(generation->config.owner);
 	free(generation);

@@ -24,6 +24,17 @@ static const struct wl_buffer_interface buffer_impl = {
 };
 
 static void
+unpin_data(struct shmguard_buffer *buffer)
+{
+	if (buffer->data.data != NULL)
+		shmguard_view_end(&buffer->data);
+	if (buffer->copy == NULL)
+		return;
+	buffer_copy_destroy(buffer->copy);
+	account_give_mappings(buffer->pool->quota->account, 1, buffer->size);
+}
+
+static void
 buffer_handle_resource_destroy(struct wl_resource *resource)
 {
 	struct shmguard_buffer *buffer = wl_resource_get_user_data(resource);
@@ -52,10 +63,7 @@ shmguard_buffer_unref(struct shmguard_buffer *buffer)
 	if (--buffer->refs > 0)
 		return;
 
-	if (buffer->data.data != NULL)
-		shmguard_view_end(&buffer->data);
-	if (buffer->copy != NULL)
-		buffer_copy_destroy(buffer->copy);
+	unpin_data(buffer);
 	wl_list_remove(&buffer->link);
 	account_give(buffer->pool->quota->account, RESOURCE_BUFFERS, 1);
 	shm_pool_unref(buffer->pool);
@@ -145,8 +153,16 @@ pin_data(struct shmguard_buffer *buffer)
 		return shmguard_buffer_begin_read(buffer, &buffer->data);
 	if (!buffer->pool->quota->guard->gives_addresses)
 		return 0;
+
+	struct account *account = buffer->pool->quota->account;
+	if (account_take_mappings(account, 1, buffer->size) < 0)
+		return -1;
 	buffer->copy = buffer_copy_create(buffer->size);
-	return buffer->copy != NULL ? 0 : -1;
+	if (buffer->copy != NULL)
+		return 0;
+	account_give_mappings(account, 1, buffer->size);
+	errno = ENOMEM;
+	return -1;
 }
 
 void
@@ -154,6 +170,7 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	const struct shm_buffer_geometry *geometry)
 {
 	struct client_quota *quota = pool->quota;
+	int error = ENOMEM;
 	size_t size = check_geometry(pool, geometry);
 	if (size == 0)
 		return;
@@ -168,8 +185,10 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	buffer->geometry = *geometry;
 	buffer->size = size;
 	buffer->pool = pool;
-	if (pin_data(buffer) < 0)
+	if (pin_data(buffer) < 0) {
+		error = errno;
 		goto err_free;
+	}
 	buffer->resource = wl_resource_create(quota->client, &wl_buffer_interface,
 		1, id);
 	if (buffer->resource == NULL)
@@ -183,15 +202,15 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	return;
 
 err_unpin:
-	if (buffer->data.data != NULL)
-		shmguard_view_end(&buffer->data);
-	if (buffer->copy != NULL)
-		buffer_copy_destroy(buffer->copy);
+	unpin_data(buffer);
 err_free:
 	free(buffer);
 err_give:
 	account_give(quota->account, RESOURCE_BUFFERS, 1);
-	client_quota_post_no_memory(quota);
+	if (error == EDQUOT)
+		client_quota_post_refusal(quota);
+	else
+		client_quota_post_no_memory(quota);
 }
 
 void *

@@ -148,3 +148,29 @@ TEST(threads_do_not_take_it_from_each_other)
 		pthread_join(threads[i], NULL);
 	stock_fixture_finish(&stock);
 }
+
+/* A pool costs no mapping here, each of its buffers does. */
+TEST(I9_copies_count_as_mappings)
+{
+	enum { LIMIT = 3 };
+	static char setting[] = "SHMGUARD_MAX_MAPPINGS=3";
+	ck_assert_int_eq(putenv(setting), 0);
+	struct stock_fixture stock;
+	stock_fixture_init_empty(&stock);
+	stock.fd = harness_memfd(STOCK_POOL_SIZE, 0, 0);
+	struct wl_buffer *buffers[LIMIT + 1];
+	struct wl_shm_pool *pool =
+		wl_shm_create_pool(stock.client.shm, stock.fd, STOCK_POOL_SIZE);
+	for (int i = 0; i <= LIMIT; i++) {
+		buffers[i] = wl_shm_pool_create_buffer(pool, 0, 1, 1, 4,
+			WL_SHM_FORMAT_ARGB8888);
+		ck_assert_int_eq(shm_client_roundtrip(&stock.client), i < LIMIT);
+	}
+	shm_client_expect_error(&stock.client, "wl_display",
+		WL_DISPLAY_ERROR_NO_MEMORY);
+	ck_assert_ptr_nonnull(strstr(shm_client_message(), "3 mappings"));
+	for (int i = 0; i <= LIMIT; i++)
+		wl_buffer_destroy(buffers[i]);
+	wl_shm_pool_destroy(pool);
+	stock_fixture_finish(&stock);
+}
