@@ -126,6 +126,8 @@ take_all(struct account *account, enum resource resource)
 
 TEST(I9_each_thing_is_counted_by_itself)
 {
+	static const char *const expected[] = {"11 pools", "12 buffers",
+		"13 mappings", "14 mapped bytes", "15 descriptors"};
 	struct account *account = open_account((struct shmguard_limits){
 		.client = {11, 12, 13, 14, 15},
 	});
@@ -134,9 +136,7 @@ TEST(I9_each_thing_is_counted_by_itself)
 		char text[128];
 		ck_assert_uint_eq(take_all(account, i), 11 + i);
 		account_describe_refusal(account, text, sizeof(text));
-		ck_assert_msg(strstr(text, (const char *[]){"11 pools",
-			"12 buffers", "13 mappings", "14 mapped bytes",
-			"15 descriptors"}[i]) != NULL, "%s", text);
+		ck_assert_msg(strstr(text, expected[i]) != NULL, "%s", text);
 	}
 	account_usage(account, &usage);
 	ck_assert_mem_eq(&usage, (&(struct shmguard_usage){11, 12, 13, 14, 15}),
