@@ -49,18 +49,15 @@ add_path(struct closure *closure, const char *path, size_t length)
 	closure->paths = paths;
 }
 
-/* One of "name => path (address)", "path (address)", "name => not found" and
- * "name (address)", which is no file. */
+/* One of "name => path (address)", "path (address)" and "name (address)", which
+ * is no file. */
 static void
-parse_line(struct closure *closure, const struct program *program, char *line)
+parse_line(struct closure *closure, const char *line)
 {
 	line += strspn(line, "\t ");
-	char *arrow = strstr(line, " => ");
-	char *path = arrow != NULL ? arrow + strlen(" => ") : line;
-	if (arrow != NULL && strcmp(path, "not found") == 0)
-		errx(EXIT_NO_LIBRARY, "%s needs %.*s, which is not installed",
-			program->path, (int)(arrow - line), line);
-	char *address = strrchr(path, '(');
+	const char *arrow = strstr(line, " => ");
+	const char *path = arrow != NULL ? arrow + strlen(" => ") : line;
+	const char *address = strrchr(path, '(');
 	if (*path == '/' && address != NULL && address > path + 1)
 		add_path(closure, path, (size_t)(address - 1 - path));
 }
@@ -77,16 +74,14 @@ closure_list(struct closure *closure, const struct program *program)
 
 	pid_t child;
 	FILE *output = start_linker(linker, program->path, &child);
-	char *line = NULL, *complaint = NULL;
+	char *line = NULL, complaint[512] = "";
 	size_t size = 0;
-	ssize_t length;
-	while ((length = getline(&line, &size, output)) > 0) {
-		if (line[length - 1] == '\n')
-			line[length - 1] = '\0';
+	while (getline(&line, &size, output) > 0) {
+		line[strcspn(line, "\n")] = '\0';
 		if (*line == '\t')
-			parse_line(closure, program, line);
-		else if (complaint == NULL)
-			complaint = strdup(line);
+			parse_line(closure, line);
+		else
+			snprintf(complaint, sizeof(complaint), "%s", line);
 	}
 	free(line);
 	fclose(output);
@@ -94,9 +89,7 @@ closure_list(struct closure *closure, const struct program *program)
 	if (waitpid(child, &status, 0) < 0)
 		err(EXIT_USAGE, "waitpid");
 	if (status != 0)
-		errx(EXIT_NO_LIBRARY, "the dynamic linker cannot load %s: %s",
-			program->path, complaint != NULL ? complaint : linker);
-	free(complaint);
+		errx(EXIT_NO_LIBRARY, "%s", *complaint != '\0' ? complaint : linker);
 }
 
 void

@@ -69,7 +69,9 @@ examine(struct findings *findings, const char *path)
 	elf_file_find_symbols(&file, uses, SYMBOL_COUNT);
 
 	const char *soname = elf_file_soname(&file);
-	if (soname != NULL && strncmp(soname, "libwayland-server.so.", 21) == 0)
+	bool is_wayland = soname != NULL &&
+		strncmp(soname, "libwayland-server.so.", 21) == 0;
+	if (is_wayland)
 		findings->wayland = path;
 	unsigned int minor = soname != NULL ? minor_of_wlroots(soname) : 0;
 	if (minor > 0) {
@@ -80,7 +82,8 @@ examine(struct findings *findings, const char *path)
 	findings->calls_wlroots_shm |= uses[WLR_SHM_CREATE].redirectable ||
 		uses[WLR_SHM_CREATE_WITH_RENDERER].redirectable;
 	/* Clients of wl_shm refer to its interface too, but make no globals. */
-	if (uses[SHM_INTERFACE].redirectable && uses[GLOBAL_CREATE].redirectable)
+	if (uses[SHM_INTERFACE].redirectable &&
+			uses[GLOBAL_CREATE].redirectable && !is_wayland)
 		findings->has_shm = path;
 	if (uses[GUARD_CREATE].redirectable)
 		findings->calls_guard = path;
@@ -93,7 +96,7 @@ refuse(const struct findings *findings, const char *program)
 {
 	if (findings->wayland == NULL)
 		errx(EXIT_NOT_GUARDABLE, "%s does not use libwayland-server: it is "
-			"no compositor, or one that brings its own wl_shm", program);
+			"no compositor, or starts one, or brings its own wl_shm", program);
 	if (findings->wlroots != NULL && findings->has_shm == findings->wlroots)
 		errx(EXIT_NOT_GUARDABLE, "%s calls its wl_shm functions directly "
 			"(linked with -Bsymbolic-functions?): they cannot be replaced",
