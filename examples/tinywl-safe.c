@@ -7,9 +7,11 @@
  * It is a plain wlroots compositor. Two things make it safe, and neither is in
  * its drawing or window code:
  *
- * - wl_shm. It is linked with libshmguard-stock ahead of libwayland-server, so
- *   wlroots' own calls to wl_display_init_shm() and wl_shm_buffer_*() arrive
- *   there. shm_is_guarded() makes sure.
+ * - wl_shm. With wlroots 0.18 and later it comes from libshmguard-wlroots; see
+ *   compat_buffers_create(). With 0.15 tinywl-safe is linked with
+ *   libshmguard-stock ahead of libwayland-server, so wlroots' own calls to
+ *   wl_display_init_shm() and wl_shm_buffer_*() arrive there. Either way
+ *   shm_is_guarded() makes sure.
  * - Other files of clients. There is one kind, keymaps: see virtual_keyboard.c.
  *
  * What depends on the version of wlroots is in wlr_compat.h.
@@ -27,7 +29,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <wlr/backend/session.h>
 #include <wlr/render/allocator.h>
 #include <wlr/types/wlr_data_device.h>
 #include <wlr/types/wlr_screencopy_v1.h>
@@ -48,6 +49,7 @@
 struct server {
 	struct wl_display *display;
 	struct wlr_backend *backend;
+	struct wlr_session *session; /* may be NULL */
 	struct wlr_renderer *renderer;
 	struct wlr_allocator *allocator;
 	struct wlr_scene *scene;
@@ -90,7 +92,7 @@ struct output {
 	struct server *server;
 	struct wlr_output *wlr;
 	struct {
-		struct wl_listener frame, destroy;
+		struct wl_listener frame, request_state, destroy;
 	} on;
 };
 
@@ -103,15 +105,27 @@ struct keyboard {
 	} on;
 };
 
+/* It and a popup live as long as their tree, which is at the same time the data
+ * of their xdg_surface. The tree may go first, with the tree of a parent. */
 struct window {
 	struct wl_list link; /* server.windows, while mapped */
 	struct server *server;
 	struct wlr_xdg_toplevel *toplevel;
 	/* Its origin is the top left corner of the window's geometry, and its
-	 * node's data is the window. The xdg_surface's data is the tree. */
+	 * node's data is the window. */
 	struct wlr_scene_tree *tree;
 	struct {
-		struct wl_listener map, unmap, commit, destroy, move, resize;
+		struct wl_listener map, unmap, commit, destroy, tree_destroy;
+		struct wl_listener move, resize, maximize, fullscreen;
+	} on;
+};
+
+struct popup {
+	struct server *server;
+	struct wlr_xdg_popup *wlr;
+	struct wlr_scene_tree *tree;
+	struct {
+		struct wl_listener commit, destroy, tree_destroy;
 	} on;
 };
 
@@ -219,12 +233,14 @@ window_focus(struct window *window)
 static struct wlr_box
 output_box_at(struct server *server, double x, double y)
 {
+	struct wlr_box box = {0};
 	struct wlr_output *output =
 		wlr_output_layout_output_at(server->layout, x, y);
 	if (output == NULL)
 		output = wlr_output_layout_get_center_output(server->layout);
-	return output == NULL ? (struct wlr_box){0} :
-		compat_layout_box(server->layout, output);
+	if (output != NULL)
+		wlr_output_layout_get_box(server->layout, output, &box);
+	return box;
 }
 
 /* New windows step down and to the right, inside the output of the cursor. */
@@ -272,6 +288,8 @@ ON(window, commit)
 {
 	const struct wlr_box *before = &window->server->grab.box;
 	uint32_t edges = window->server->grab.edges;
+	if (compat_is_initial_commit(window->toplevel->base))
+		wlr_xdg_toplevel_set_size(window->toplevel, 0, 0); /* any */
 	if (window->server->grab.window != window)
 		return;
 
@@ -285,8 +303,14 @@ ON(window, commit)
 
 ON(window, destroy)
 {
+	wlr_scene_node_destroy(&window->tree->node);
+}
+
+ON(window, tree_destroy)
+{
+	window->toplevel->base->data = NULL;
 	STOP_LISTENING(window->on);
-	free(window); /* the scene takes care of the tree */
+	free(window);
 }
 
 /* A client may have its window dragged by the one button it saw pressed. */
@@ -314,6 +338,24 @@ ON(window, resize)
 		grab_begin(window, event->edges);
 }
 
+/* Clients are owed an answer, even if it is that nothing changes. */
+static void
+answer_request(struct window *window)
+{
+	if (compat_is_initialized(window->toplevel->base))
+		wlr_xdg_surface_schedule_configure(window->toplevel->base);
+}
+
+ON(window, maximize)
+{
+	answer_request(window);
+}
+
+ON(window, fullscreen)
+{
+	answer_request(window);
+}
+
 /* No decoration protocol is offered, so clients draw their own. Those that do
  * not can be moved and resized with Alt held down. */
 ON(server, new_toplevel)
@@ -321,7 +363,7 @@ ON(server, new_toplevel)
 	struct wlr_xdg_toplevel *toplevel = data;
 	struct window *window = calloc(1, sizeof(*window));
 	if (window != NULL)
-		window->tree = compat_scene_xdg_surface_create(
+		window->tree = wlr_scene_xdg_surface_create(
 			server->window_layer, toplevel->base);
 	if (window == NULL || window->tree == NULL) {
 		free(window);
@@ -337,37 +379,67 @@ ON(server, new_toplevel)
 	LISTEN(window, map, &compat_map_events(toplevel)->map);
 	LISTEN(window, unmap, &compat_map_events(toplevel)->unmap);
 	LISTEN(window, commit, &toplevel->base->surface->events.commit);
-	LISTEN(window, destroy, &compat_destroy_events(toplevel)->destroy);
+	LISTEN(window, destroy, compat_role_destroy(toplevel));
+	LISTEN(window, tree_destroy, &window->tree->node.events.destroy);
 	LISTEN(window, move, &toplevel->events.request_move);
 	LISTEN(window, resize, &toplevel->events.request_resize);
+	LISTEN(window, maximize, &toplevel->events.request_maximize);
+	LISTEN(window, fullscreen, &toplevel->events.request_fullscreen);
 }
 
-/* A popup is part of its parent's tree and moves with it. */
-ON(server, new_popup)
+/* Keeps it inside the output, as its toplevel's surface sees that. */
+ON(popup, commit)
 {
-	struct wlr_xdg_popup *popup = data;
-	struct wlr_scene_tree *parent = compat_popup_parent_data(popup);
-	popup->base->data = NULL;
-	if (parent == NULL)
-		return; /* then it is shown nowhere */
-
-	struct wlr_scene_tree *tree =
-		compat_scene_xdg_surface_create(parent, popup->base);
-	if (tree == NULL) {
-		wl_resource_post_no_memory(popup->resource);
+	if (!compat_is_initial_commit(popup->wlr->base))
 		return;
-	}
-	popup->base->data = tree;
-
-	/* Keep it inside the output, as its toplevel's surface sees that. */
-	struct window *window = window_from_node(&tree->node);
+	struct window *window = window_from_node(&popup->tree->node);
 	struct wlr_box geometry, box = window_box(window);
 	wlr_xdg_surface_get_geometry(window->toplevel->base, &geometry);
-	struct wlr_box limits = output_box_at(server, box.x + box.width / 2.0,
-		box.y + box.height / 2.0);
+	struct wlr_box limits = output_box_at(popup->server,
+		box.x + box.width / 2.0, box.y + box.height / 2.0);
 	limits.x -= box.x - geometry.x;
 	limits.y -= box.y - geometry.y;
-	wlr_xdg_popup_unconstrain_from_box(popup, &limits);
+	wlr_xdg_popup_unconstrain_from_box(popup->wlr, &limits);
+}
+
+ON(popup, destroy)
+{
+	wlr_scene_node_destroy(&popup->tree->node);
+}
+
+ON(popup, tree_destroy)
+{
+	popup->wlr->base->data = NULL;
+	STOP_LISTENING(popup->on);
+	free(popup);
+}
+
+/* It is part of its parent's tree and moves with it. Clients can leave the
+ * parent out, or name one that is not on the screen: it is shown nowhere then. */
+ON(server, new_popup)
+{
+	struct wlr_xdg_popup *wlr = data;
+	struct wlr_xdg_surface *parent = wlr->parent == NULL ? NULL :
+		wlr_xdg_surface_try_from_wlr_surface(wlr->parent);
+	struct wlr_scene_tree *tree = parent == NULL ? NULL : parent->data;
+	if (tree == NULL)
+		return;
+
+	struct popup *popup = calloc(1, sizeof(*popup));
+	if (popup != NULL)
+		popup->tree = wlr_scene_xdg_surface_create(tree, wlr->base);
+	if (popup == NULL || popup->tree == NULL) {
+		free(popup);
+		wl_resource_post_no_memory(wlr->resource);
+		return;
+	}
+	popup->server = server;
+	popup->wlr = wlr;
+	wlr->base->data = popup->tree;
+
+	LISTEN(popup, commit, &wlr->base->surface->events.commit);
+	LISTEN(popup, destroy, compat_role_destroy(wlr));
+	LISTEN(popup, tree_destroy, &popup->tree->node.events.destroy);
 }
 
 /* --- Pointer --- */
@@ -387,7 +459,7 @@ grab_begin(struct window *window, uint32_t edges)
 	/* The client learns of the pointer again when the grab ends, and sets
 	 * its cursor then. */
 	wlr_seat_pointer_notify_clear_focus(server->seat);
-	compat_cursor_set_name(server->cursor, server->cursor_theme,
+	wlr_cursor_set_xcursor(server->cursor, server->cursor_theme,
 		edges == WLR_EDGE_NONE ? "grabbing" : "sizing");
 }
 
@@ -460,7 +532,7 @@ pointer_update(struct server *server, uint32_t time)
 		wlr_seat_pointer_notify_motion(seat, time, x, y);
 	} else {
 		wlr_seat_pointer_notify_clear_focus(seat);
-		compat_cursor_set_name(server->cursor, server->cursor_theme,
+		wlr_cursor_set_xcursor(server->cursor, server->cursor_theme,
 			"left_ptr");
 	}
 }
@@ -507,7 +579,7 @@ ON(server, button)
 	struct wlr_pointer_button_event *event = data;
 	struct wlr_seat *seat = server->seat;
 	struct window *window = NULL;
-	if (compat_button_pressed(event) &&
+	if (event->state == WL_POINTER_BUTTON_STATE_PRESSED &&
 			seat->pointer_state.button_count == 0)
 		window = begin_press(server, event->button);
 
@@ -525,7 +597,14 @@ ON(server, button)
 
 ON(server, axis)
 {
-	compat_notify_axis(server->seat, data);
+	struct wlr_pointer_axis_event *event = data;
+	struct wlr_seat_pointer_state *state = &server->seat->pointer_state;
+	/* wlroots asserts that a frame has one source of scrolling only, which
+	 * two pointers, or one virtual pointer, need not keep to. */
+	if (state->sent_axis_source &&
+			state->cached_axis_source != event->source)
+		wlr_seat_pointer_notify_frame(server->seat);
+	compat_notify_axis(server->seat, event);
 }
 
 ON(server, frame)
@@ -564,11 +643,10 @@ ON(server, start_drag)
 static bool
 run_binding(struct server *server, xkb_keysym_t symbol, bool alt)
 {
-	struct wlr_session *session = compat_session(server->backend);
 	struct window *window;
-	if (session != NULL && symbol >= XKB_KEY_XF86Switch_VT_1 &&
+	if (server->session != NULL && symbol >= XKB_KEY_XF86Switch_VT_1 &&
 			symbol <= XKB_KEY_XF86Switch_VT_12) {
-		wlr_session_change_vt(session,
+		wlr_session_change_vt(server->session,
 			symbol - XKB_KEY_XF86Switch_VT_1 + 1);
 	} else if (alt && symbol == XKB_KEY_Escape) {
 		wl_display_terminate(server->display);
@@ -701,9 +779,14 @@ ON(output, frame)
 	struct timespec now;
 	if (scene_output == NULL)
 		return;
-	compat_scene_output_commit(scene_output);
+	wlr_scene_output_commit(scene_output, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	wlr_scene_output_send_frame_done(scene_output, &now);
+}
+
+ON(output, request_state)
+{
+	compat_output_accept(output->wlr, data);
 }
 
 ON(output, destroy)
@@ -719,7 +802,8 @@ ON(server, new_output)
 	if (output == NULL ||
 			!wlr_output_init_render(wlr, server->allocator,
 				server->renderer) ||
-			!compat_output_enable(wlr)) {
+			!compat_output_enable(wlr) ||
+			!compat_layout_add(server->layout, server->scene, wlr)) {
 		warnx("cannot use output %s", wlr->name);
 		free(output);
 		return;
@@ -727,15 +811,16 @@ ON(server, new_output)
 	output->server = server;
 	output->wlr = wlr;
 	LISTEN(output, frame, &wlr->events.frame);
+	LISTEN(output, request_state, compat_request_state(wlr));
 	LISTEN(output, destroy, &wlr->events.destroy);
-	wlr_output_layout_add_auto(server->layout, wlr);
 }
 
 /* Covers all outputs with the background and brings windows back that lie
  * outside of them now. */
 ON(server, layout_change)
 {
-	struct wlr_box all = compat_layout_box(server->layout, NULL);
+	struct wlr_box all;
+	wlr_output_layout_get_box(server->layout, NULL, &all);
 	wlr_scene_node_set_position(&server->background->node, all.x, all.y);
 	wlr_scene_rect_set_size(server->background, all.width, all.height);
 
@@ -753,18 +838,18 @@ ON(server, layout_change)
 static bool
 shm_is_guarded(void)
 {
-	void *init_shm = dlsym(RTLD_DEFAULT, "wl_display_init_shm");
+	void *function = dlsym(RTLD_DEFAULT, COMPAT_SHM_FUNCTION);
 	Dl_info library;
-	if (init_shm == NULL || dladdr(init_shm, &library) == 0) {
+	if (function == NULL || dladdr(function, &library) == 0) {
 		warnx("cannot find out where wl_shm comes from");
 		return false;
 	}
 	const char *slash = strrchr(library.dli_fname, '/');
 	if (strstr(slash != NULL ? slash : library.dli_fname,
-			"libshmguard-stock.so") == NULL) {
-		warnx("wl_shm comes from %s and is not guarded: link with "
-			"libshmguard-stock ahead of libwayland-server",
-			library.dli_fname);
+			COMPAT_SHM_LIBRARY) == NULL) {
+		warnx("wl_shm comes from %s and is not guarded: the first "
+			"library with %s() must be %s", library.dli_fname,
+			COMPAT_SHM_FUNCTION, COMPAT_SHM_LIBRARY);
 		return false;
 	}
 	warnx("wl_shm is guarded by %s", library.dli_fname);
@@ -795,7 +880,7 @@ create_scene(struct server *server)
 {
 	static const float color[4] = {0.16f, 0.22f, 0.28f, 1.0f};
 	server->scene = wlr_scene_create();
-	server->layout = compat_layout_create(server->display);
+	server->layout = wlr_output_layout_create(server->display);
 	server->cursor = wlr_cursor_create();
 	server->cursor_theme = wlr_xcursor_manager_create(NULL, CURSOR_SIZE);
 	server->seat = wlr_seat_create(server->display, "seat0");
@@ -873,7 +958,7 @@ server_init(struct server *server)
 			wl_display_get_event_loop(server->display), signals[i],
 			handle_signal, server);
 
-	server->backend = compat_backend_create(server->display);
+	server->backend = compat_backend_create(server->display, &server->session);
 	if (server->backend == NULL)
 		return failed("no screen to run on; WLR_BACKENDS=headless needs "
 			"none");
@@ -884,7 +969,7 @@ server_init(struct server *server)
 		wlr_allocator_autocreate(server->backend, server->renderer);
 	if (server->allocator == NULL)
 		return failed("cannot allocate buffers to draw to");
-	if (!wlr_renderer_init_wl_display(server->renderer, server->display))
+	if (!compat_buffers_create(server->display, server->renderer))
 		return failed("cannot create wl_shm");
 	if (!create_scene(server) || !create_globals(server))
 		return failed("out of memory");
@@ -985,8 +1070,6 @@ main(int argc, char *argv[])
 	wlr_log_init(verbosity, NULL);
 	if (!shm_is_guarded())
 		return EXIT_FAILURE;
-	/* A sample is where clients are tried: let them see how they do. */
-	setenv("SHMGUARD_FEEDBACK", "1", false);
 	struct server server = {0};
 	bool ok = server_init(&server) && server_run(&server, command);
 	server_finish(&server);

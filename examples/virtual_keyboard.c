@@ -54,7 +54,7 @@ handle_keymap(struct wl_client *client, struct wl_resource *resource,
 	else if (!keyboard->has_keymap) {
 		keyboard->has_keymap = true;
 		keyboard->new_keyboard->notify(keyboard->new_keyboard,
-			&keyboard->base.device);
+			compat_keyboard_device(&keyboard->base));
 	}
 
 	xkb_keymap_unref(keymap);

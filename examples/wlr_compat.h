@@ -5,17 +5,22 @@
 /*
  * tinywl-safe.c and virtual_keyboard.c are written in the vocabulary of wlroots
  * 0.18. Whatever another version names or does otherwise is here and nowhere
- * else. This header teaches it to wlroots 0.15.
+ * else: first what was only renamed since 0.15, then the functions that each
+ * side of 0.16 does in its own way, for 0.15 and for 0.18 and later.
  */
 
+#include <stdlib.h>
 #include <wlr/version.h>
 
-#if WLR_VERSION_MAJOR != 0 || WLR_VERSION_MINOR != 15
-#error "wlr_compat.h knows wlroots 0.15 only"
+#define COMPAT_WLR_0_15 (WLR_VERSION_MINOR == 15)
+
+#if WLR_VERSION_MAJOR != 0 || !(COMPAT_WLR_0_15 || \
+	(WLR_VERSION_MINOR >= 18 && WLR_VERSION_MINOR <= 20))
+#error "wlr_compat.h knows wlroots 0.15 and 0.18 to 0.20"
 #endif
 
 #include <wlr/backend.h>
-#include <wlr/interfaces/wlr_input_device.h>
+#include <wlr/backend/session.h>
 #include <wlr/interfaces/wlr_keyboard.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/types/wlr_compositor.h>
@@ -27,65 +32,178 @@
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/types/wlr_xdg_shell.h>
 
-/* Input events: renamed, and 0.15 names the device where 0.18 names the
- * keyboard or pointer that embeds it. */
+#if COMPAT_WLR_0_15
+#include <wlr/interfaces/wlr_input_device.h>
+#else
+#include <shmguard/wlroots.h>
+#include <wlr/types/wlr_linux_dmabuf_v1.h>
+#include <wlr/types/wlr_subcompositor.h>
+#endif
+
+/*
+ * What both sides below provide. Macros take what functions of that name in the
+ * comments would.
+ */
+
+/* A keyboard of our own, embedded in whatever is behind it:
+ * void compat_keyboard_finish(struct compat_keyboard *)
+ * struct wlr_input_device *compat_keyboard_device(struct compat_keyboard *) */
+struct compat_keyboard;
+static inline void compat_keyboard_init(struct compat_keyboard *keyboard,
+	const char *name);
+
+/* Of events and virtual pointers:
+ * struct wlr_input_device *compat_event_device(event)
+ * struct wlr_input_device *compat_virtual_pointer_device(pointer)
+ * void compat_notify_axis(struct wlr_seat *, event)
+ * With a keyboard's device or NULL:
+ * void compat_seat_set_keyboard(struct wlr_seat *, struct wlr_input_device *) */
+
+/* Calls new_toplevel with a struct wlr_xdg_toplevel and new_popup with a struct
+ * wlr_xdg_popup, at their first commit or before. `shell` lives as long as the
+ * display. False: out of memory. */
+struct compat_xdg_shell;
+static inline bool compat_xdg_shell_init(struct compat_xdg_shell *shell,
+	struct wl_display *display, struct wl_listener *new_toplevel,
+	struct wl_listener *new_popup);
+
+/* Where a toplevel or popup signals map and unmap, and that it is destroyed
+ * while its xdg_surface may live on:
+ * compat_map_events(role)->map
+ * struct wl_signal *compat_role_destroy(role)
+ * Whether configure events may be scheduled, and whether the commit that was
+ * just signalled asks for the first of them:
+ * bool compat_is_initialized(struct wlr_xdg_surface *)
+ * bool compat_is_initial_commit(struct wlr_xdg_surface *) */
+
+/* A new tree on top of the others, NULL if out of memory:
+ * struct wlr_scene_tree *compat_scene_layer(struct wlr_scene *)
+ * void compat_scene_destroy(struct wlr_scene *)
+ * struct wlr_scene_node *compat_node_parent(struct wlr_scene_node *)
+ * Takes a point of the layout and makes it relative to what is found there: a
+ * node and its surface, each NULL if there is none. */
+static inline struct wlr_surface *compat_surface_at(struct wlr_scene *scene,
+	double *x, double *y, struct wlr_scene_node **node);
+
+/* Lets the scene follow the layout, whose `data` belongs to this header:
+ * bool compat_scene_attach_layout(struct wlr_scene *,
+ *	struct wlr_output_layout *)
+ * Adds an output to the right of the others. Both: false if out of memory. */
+static inline bool compat_layout_add(struct wlr_output_layout *layout,
+	struct wlr_scene *scene, struct wlr_output *output);
+
+/* Switches it on, in the mode that it likes best. */
+static inline bool compat_output_enable(struct wlr_output *output);
+/* That its backend asks for a change, and how to grant that:
+ * struct wl_signal *compat_request_state(struct wlr_output *)
+ * void compat_output_accept(struct wlr_output *, event) */
+
+/* `session` is set to NULL where there is none. */
+static inline struct wlr_backend *compat_backend_create(
+	struct wl_display *display, struct wlr_session **session);
+
+/* wl_compositor and wl_subcompositor:
+ * bool compat_compositor_create(struct wl_display *, struct wlr_renderer *) */
+
+/* What wlr_renderer_init_wl_display() creates, wl_shm and linux-dmabuf, but with
+ * shmguard's wl_shm. A sample is where clients are tried, so they may ask how
+ * they are guarded. COMPAT_SHM_FUNCTION is the name of the function that wl_shm
+ * comes from then, COMPAT_SHM_LIBRARY how the file must be called that has it. */
+static inline bool compat_buffers_create(struct wl_display *display,
+	struct wlr_renderer *renderer);
+
+#if COMPAT_WLR_0_15
+
+/* --- 0.15: names and signatures --- */
 
 #define wlr_keyboard_key_event wlr_event_keyboard_key
 #define wlr_pointer_motion_event wlr_event_pointer_motion
 #define wlr_pointer_motion_absolute_event wlr_event_pointer_motion_absolute
 #define wlr_pointer_button_event wlr_event_pointer_button
 #define wlr_pointer_axis_event wlr_event_pointer_axis
+#define WL_POINTER_BUTTON_STATE_PRESSED WLR_BUTTON_PRESSED
+#define wlr_keyboard_from_input_device(device) ((device)->keyboard)
 
+/* Events name the device where later ones name what embeds it. */
 #define compat_event_device(event) ((event)->device)
-#define compat_button_pressed(event) ((event)->state == WLR_BUTTON_PRESSED)
 #define compat_virtual_pointer_device(pointer) (&(pointer)->input_device)
+#define compat_notify_axis(seat, event) \
+	wlr_seat_pointer_notify_axis(seat, (event)->time_msec, \
+		(event)->orientation, (event)->delta, \
+		(event)->delta_discrete, (event)->source)
+#define compat_seat_set_keyboard(seat, device) \
+	wlr_seat_set_keyboard(seat, device)
+#define compat_keyboard_finish(keyboard) \
+	wlr_input_device_destroy(&(keyboard)->device)
+#define compat_keyboard_device(keyboard) (&(keyboard)->device)
 
-static inline void
-compat_notify_axis(struct wlr_seat *seat,
-	const struct wlr_pointer_axis_event *event)
-{
-	/* wlroots asserts that a frame has one source of scrolling only, which
-	 * two pointers, or one virtual pointer, need not keep to. */
-	if (seat->pointer_state.sent_axis_source &&
-			seat->pointer_state.cached_axis_source != event->source)
-		wlr_seat_pointer_notify_frame(seat);
-	wlr_seat_pointer_notify_axis(seat, event->time_msec,
-		event->orientation, event->delta, event->delta_discrete,
-		event->source);
-}
+#define wlr_xdg_toplevel_set_size(toplevel, width, height) \
+	(wlr_xdg_toplevel_set_size)((toplevel)->base, width, height)
+#define wlr_xdg_toplevel_set_activated(toplevel, on) \
+	(wlr_xdg_toplevel_set_activated)((toplevel)->base, on)
+#define wlr_xdg_toplevel_set_resizing(toplevel, on) \
+	(wlr_xdg_toplevel_set_resizing)((toplevel)->base, on)
+#define wlr_xdg_surface_try_from_wlr_surface(surface) \
+	(wlr_surface_is_xdg_surface(surface) ? \
+		wlr_xdg_surface_from_wlr_surface(surface) : NULL)
 
-static inline struct wlr_keyboard *
-wlr_keyboard_from_input_device(struct wlr_input_device *device)
-{
-	return device->keyboard;
-}
+#define compat_map_events(role) (&(role)->base->events)
+#define compat_role_destroy(role) (&(role)->base->events.destroy)
+#define compat_is_initialized(surface) ((surface)->added)
 
-/* A keyboard of our own: 0.15 keeps device and keyboard apart. */
+/* The root of the scene and the parents are plain nodes. */
+#define compat_scene_layer(scene) wlr_scene_tree_create(&(scene)->node)
+#define compat_scene_destroy(scene) wlr_scene_node_destroy(&(scene)->node)
+#define compat_node_parent(scene_node) ((scene_node)->parent)
+#define compat_scene_attach_layout(scene, layout) \
+	wlr_scene_attach_output_layout(scene, layout)
+#define wlr_scene_rect_create(parent, width, height, color) \
+	(wlr_scene_rect_create)(&(parent)->node, width, height, color)
+#define wlr_scene_xdg_surface_create(parent, surface) \
+	((struct wlr_scene_tree *) \
+		(wlr_scene_xdg_surface_create)(&(parent)->node, surface))
+#define wlr_scene_output_commit(output, options) \
+	(wlr_scene_output_commit)(output)
+#define wlr_output_layout_create(display) (wlr_output_layout_create)()
+#define wlr_cursor_set_xcursor(cursor, theme, name) \
+	wlr_xcursor_manager_set_cursor_image(theme, name, cursor)
+
+/* Outputs change by themselves and tell afterwards. */
+#define compat_request_state(output) (&(output)->events.mode)
+#define compat_output_accept(output, event) ((void)(event))
+
+#define compat_compositor_create(display, renderer) \
+	(wlr_compositor_create(display, renderer) != NULL)
+#define COMPAT_SHM_FUNCTION "wl_display_init_shm"
+#define COMPAT_SHM_LIBRARY "libshmguard-stock.so"
+
+/* --- 0.15: functions --- */
+
+/* Device and keyboard are two objects. */
 struct compat_keyboard {
 	struct wlr_input_device device;
 	struct wlr_keyboard keyboard;
 };
 
 static inline void
-compat_keyboard_ignore_destroy(struct wlr_keyboard *keyboard)
+compat_ignore_keyboard_destroy(struct wlr_keyboard *keyboard)
 {
-	(void)keyboard; /* whoever embeds it frees it */
+	/* whoever embeds it frees it */
 }
 
 static inline void
-compat_keyboard_ignore_device_destroy(struct wlr_input_device *device)
+compat_ignore_device_destroy(struct wlr_input_device *device)
 {
-	(void)device;
 }
 
 static inline void
 compat_keyboard_init(struct compat_keyboard *keyboard, const char *name)
 {
 	static const struct wlr_input_device_impl device_impl = {
-		.destroy = compat_keyboard_ignore_device_destroy,
+		.destroy = compat_ignore_device_destroy,
 	};
 	static const struct wlr_keyboard_impl keyboard_impl = {
-		.destroy = compat_keyboard_ignore_destroy,
+		.destroy = compat_ignore_keyboard_destroy,
 	};
 	wlr_input_device_init(&keyboard->device, WLR_INPUT_DEVICE_KEYBOARD,
 		&device_impl, name, 0, 0);
@@ -93,50 +211,26 @@ compat_keyboard_init(struct compat_keyboard *keyboard, const char *name)
 	keyboard->device.keyboard = &keyboard->keyboard;
 }
 
-static inline void
-compat_keyboard_finish(struct compat_keyboard *keyboard)
-{
-	wlr_input_device_destroy(&keyboard->device);
-}
-
-/* Toplevels: the functions want the xdg_surface. */
-
-#define wlr_xdg_toplevel_set_size(toplevel, width, height) \
-	(wlr_xdg_toplevel_set_size)((toplevel)->base, width, height)
-#define wlr_xdg_toplevel_set_activated(toplevel, on) \
-	(wlr_xdg_toplevel_set_activated)((toplevel)->base, on)
-#define wlr_xdg_toplevel_set_maximized(toplevel, on) \
-	(wlr_xdg_toplevel_set_maximized)((toplevel)->base, on)
-#define wlr_xdg_toplevel_set_fullscreen(toplevel, on) \
-	(wlr_xdg_toplevel_set_fullscreen)((toplevel)->base, on)
-#define wlr_xdg_toplevel_set_resizing(toplevel, on) \
-	(wlr_xdg_toplevel_set_resizing)((toplevel)->base, on)
-
-/* Where a toplevel signals map and unmap. */
-#define compat_map_events(toplevel) (&(toplevel)->base->events)
-#define compat_destroy_events(toplevel) (&(toplevel)->base->events)
-
-/* 0.15 announces both roles by one signal, at the surface's first commit. */
+/* Both roles are announced by one signal, at the surface's first commit. */
 struct compat_xdg_shell {
 	struct wl_listener new_surface;
-	struct wl_listener *new_toplevel; /* gets a struct wlr_xdg_toplevel */
-	struct wl_listener *new_popup;    /* gets a struct wlr_xdg_popup */
+	struct wl_listener *new_toplevel, *new_popup;
 };
 
 static inline void
-compat_handle_new_xdg_surface(struct wl_listener *listener, void *data)
+compat_handle_new_surface(struct wl_listener *listener, void *data)
 {
 	struct compat_xdg_shell *shell =
 		wl_container_of(listener, shell, new_surface);
 	struct wlr_xdg_surface *surface = data;
 
 	if (surface->role == WLR_XDG_SURFACE_ROLE_TOPLEVEL)
-		shell->new_toplevel->notify(shell->new_toplevel, surface->toplevel);
+		shell->new_toplevel->notify(shell->new_toplevel,
+			surface->toplevel);
 	else if (surface->role == WLR_XDG_SURFACE_ROLE_POPUP)
 		shell->new_popup->notify(shell->new_popup, surface->popup);
 }
 
-/* `shell` lives as long as the display. False: out of memory. */
 static inline bool
 compat_xdg_shell_init(struct compat_xdg_shell *shell,
 	struct wl_display *display, struct wl_listener *new_toplevel,
@@ -147,44 +241,20 @@ compat_xdg_shell_init(struct compat_xdg_shell *shell,
 		return false;
 	shell->new_toplevel = new_toplevel;
 	shell->new_popup = new_popup;
-	shell->new_surface.notify = compat_handle_new_xdg_surface;
+	shell->new_surface.notify = compat_handle_new_surface;
 	wl_signal_add(&xdg_shell->events.new_surface, &shell->new_surface);
 	return true;
 }
 
-/*
- * What was stored in the `data` of the popup's parent, or NULL. A client can
- * leave the parent out, or name one that was never announced or is no longer a
- * toplevel or popup: `data` is stale then.
- */
-static inline void *
-compat_popup_parent_data(struct wlr_xdg_popup *popup)
+/* The commit that takes a window away has a buffer of none, and asks for
+ * nothing. wlroots answers the very first commit by itself. */
+static inline bool
+compat_is_initial_commit(struct wlr_xdg_surface *surface)
 {
-	if (popup->parent == NULL || !wlr_surface_is_xdg_surface(popup->parent))
-		return NULL;
-	struct wlr_xdg_surface *parent =
-		wlr_xdg_surface_from_wlr_surface(popup->parent);
-	return parent != NULL && parent->added ? parent->data : NULL;
+	return !surface->configured && !(surface->surface->current.committed &
+		WLR_SURFACE_STATE_BUFFER);
 }
 
-/* The scene: the root and the parents are plain nodes, not trees. */
-
-#define compat_scene_layer(scene) (wlr_scene_tree_create)(&(scene)->node)
-#define wlr_scene_rect_create(parent, width, height, color) \
-	(wlr_scene_rect_create)(&(parent)->node, width, height, color)
-
-static inline struct wlr_scene_tree *
-compat_scene_xdg_surface_create(struct wlr_scene_tree *parent,
-	struct wlr_xdg_surface *surface)
-{
-	struct wlr_scene_tree *tree;
-	struct wlr_scene_node *node =
-		wlr_scene_xdg_surface_create(&parent->node, surface);
-	return node == NULL ? NULL : wl_container_of(node, tree, node);
-}
-
-/* Takes a point of the layout and makes it relative to what is found there:
- * node and surface, both NULL if there is nothing. */
 static inline struct wlr_surface *
 compat_surface_at(struct wlr_scene *scene, double *x, double *y,
 	struct wlr_scene_node **node)
@@ -195,13 +265,22 @@ compat_surface_at(struct wlr_scene *scene, double *x, double *y,
 	return wlr_scene_surface_from_node(*node)->surface;
 }
 
-#define compat_node_parent(scene_node) ((scene_node)->parent)
-#define compat_scene_destroy(scene) wlr_scene_node_destroy(&(scene)->node)
-#define compat_scene_attach_layout(scene, layout) \
-	wlr_scene_attach_output_layout(scene, layout)
-#define compat_scene_output_commit(output) wlr_scene_output_commit(output)
+static inline bool
+compat_layout_add(struct wlr_output_layout *layout, struct wlr_scene *scene,
+	struct wlr_output *output)
+{
+	wlr_output_layout_add_auto(layout, output); /* the scene hears of it */
+	return true;
+}
 
-/* Outputs. */
+static inline void
+compat_layout_get_box(struct wlr_output_layout *layout,
+	struct wlr_output *output, struct wlr_box *box)
+{
+	const struct wlr_box *found = wlr_output_layout_get_box(layout, output);
+	*box = found == NULL ? (struct wlr_box){0} : *found;
+}
+#define wlr_output_layout_get_box compat_layout_get_box
 
 static inline bool
 compat_output_enable(struct wlr_output *output)
@@ -213,24 +292,190 @@ compat_output_enable(struct wlr_output *output)
 	return wlr_output_commit(output);
 }
 
-/* With `output` NULL the box that contains all of them; empty if none. */
-static inline struct wlr_box
-compat_layout_box(struct wlr_output_layout *layout, struct wlr_output *output)
+static inline struct wlr_backend *
+compat_backend_create(struct wl_display *display, struct wlr_session **session)
 {
-	struct wlr_box *box = wlr_output_layout_get_box(layout, output);
-	return box == NULL ? (struct wlr_box){0} : *box;
+	struct wlr_backend *backend = wlr_backend_autocreate(display);
+	*session = backend == NULL ? NULL : wlr_backend_get_session(backend);
+	return backend;
 }
 
-/* The rest. */
+static inline bool
+compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
+{
+	setenv("SHMGUARD_FEEDBACK", "1", false);
+	return wlr_renderer_init_wl_display(renderer, display);
+}
 
-#define compat_backend_create(display) wlr_backend_autocreate(display)
-#define compat_compositor_create(display, renderer) \
-	(wlr_compositor_create(display, renderer) != NULL)
-#define compat_layout_create(display) wlr_output_layout_create()
-#define compat_cursor_set_name(cursor, theme, name) \
-	wlr_xcursor_manager_set_cursor_image(theme, name, cursor)
-#define compat_session(server_backend) wlr_backend_get_session(server_backend)
-#define compat_seat_set_keyboard(seat, device) \
-	wlr_seat_set_keyboard(seat, device)
+#else
+
+/* --- 0.18 and later: names --- */
+
+#if WLR_VERSION_MINOR >= 19
+#define wlr_xdg_surface_get_geometry(surface, box) \
+	((void)(*(box) = (surface)->geometry))
+#endif
+
+#define compat_event_device(event) (&(event)->pointer->base)
+#define compat_virtual_pointer_device(virtual) (&(virtual)->pointer.base)
+#define compat_notify_axis(seat, event) \
+	wlr_seat_pointer_notify_axis(seat, (event)->time_msec, \
+		(event)->orientation, (event)->delta, \
+		(event)->delta_discrete, (event)->source, \
+		(event)->relative_direction)
+#define compat_keyboard_finish(device) \
+	wlr_keyboard_finish(&(device)->keyboard)
+#define compat_keyboard_device(device) (&(device)->keyboard.base)
+
+#define compat_map_events(role) (&(role)->base->surface->events)
+#define compat_role_destroy(role) (&(role)->events.destroy)
+#define compat_is_initialized(surface) ((surface)->initialized)
+#define compat_is_initial_commit(surface) ((surface)->initial_commit)
+
+#define compat_scene_layer(scene) wlr_scene_tree_create(&(scene)->tree)
+#define compat_scene_destroy(scene) wlr_scene_node_destroy(&(scene)->tree.node)
+
+/* Outputs ask before they change, as when their window on another compositor is
+ * resized. */
+#define compat_request_state(output) (&(output)->events.request_state)
+#define compat_output_accept(output, event) \
+	wlr_output_commit_state(output, \
+		((struct wlr_output_event_request_state *)(event))->state)
+
+#define COMPAT_STRING_(x) #x
+#define COMPAT_STRING(x) COMPAT_STRING_(x)
+#define COMPAT_SHM_FUNCTION "shmguard_wlr_create_with_renderer"
+#define COMPAT_SHM_LIBRARY \
+	"libshmguard-wlroots-0." COMPAT_STRING(WLR_VERSION_MINOR) ".so"
+
+/* --- 0.18 and later: functions --- */
+
+struct compat_keyboard {
+	struct wlr_keyboard keyboard;
+};
+
+static inline void
+compat_keyboard_init(struct compat_keyboard *keyboard, const char *name)
+{
+	static const struct wlr_keyboard_impl impl = {
+		.name = "tinywl-safe",
+	};
+	wlr_keyboard_init(&keyboard->keyboard, &impl, name);
+}
+
+static inline void
+compat_seat_set_keyboard(struct wlr_seat *seat, struct wlr_input_device *device)
+{
+	wlr_seat_set_keyboard(seat,
+		device == NULL ? NULL : wlr_keyboard_from_input_device(device));
+}
+
+struct compat_xdg_shell {
+	struct wlr_xdg_shell *wlr;
+};
+
+static inline bool
+compat_xdg_shell_init(struct compat_xdg_shell *shell,
+	struct wl_display *display, struct wl_listener *new_toplevel,
+	struct wl_listener *new_popup)
+{
+	/* All that 0.15 has. In 3 clients can move popups. */
+	shell->wlr = wlr_xdg_shell_create(display, 2);
+	if (shell->wlr == NULL)
+		return false;
+	wl_signal_add(&shell->wlr->events.new_toplevel, new_toplevel);
+	wl_signal_add(&shell->wlr->events.new_popup, new_popup);
+	return true;
+}
+
+static inline struct wlr_surface *
+compat_surface_at(struct wlr_scene *scene, double *x, double *y,
+	struct wlr_scene_node **node)
+{
+	*node = wlr_scene_node_at(&scene->tree.node, *x, *y, x, y);
+	if (*node == NULL || (*node)->type != WLR_SCENE_NODE_BUFFER)
+		return NULL;
+	struct wlr_scene_surface *surface = wlr_scene_surface_try_from_buffer(
+		wlr_scene_buffer_from_node(*node));
+	return surface == NULL ? NULL : surface->surface;
+}
+
+static inline struct wlr_scene_node *
+compat_node_parent(struct wlr_scene_node *node)
+{
+	return node->parent == NULL ? NULL : &node->parent->node;
+}
+
+static inline bool
+compat_scene_attach_layout(struct wlr_scene *scene,
+	struct wlr_output_layout *layout)
+{
+	layout->data = wlr_scene_attach_output_layout(scene, layout);
+	return layout->data != NULL;
+}
+
+static inline bool
+compat_layout_add(struct wlr_output_layout *layout, struct wlr_scene *scene,
+	struct wlr_output *output)
+{
+	struct wlr_scene_output *in_scene =
+		wlr_scene_output_create(scene, output);
+	if (in_scene == NULL)
+		return false;
+	struct wlr_output_layout_output *in_layout =
+		wlr_output_layout_add_auto(layout, output);
+	if (in_layout == NULL) {
+		wlr_scene_output_destroy(in_scene);
+		return false;
+	}
+	wlr_scene_output_layout_add_output(layout->data, in_layout, in_scene);
+	return true;
+}
+
+static inline bool
+compat_output_enable(struct wlr_output *output)
+{
+	struct wlr_output_state state;
+	struct wlr_output_mode *mode = wlr_output_preferred_mode(output);
+	wlr_output_state_init(&state);
+	wlr_output_state_set_enabled(&state, true);
+	if (mode != NULL)
+		wlr_output_state_set_mode(&state, mode);
+	bool ok = wlr_output_commit_state(output, &state);
+	wlr_output_state_finish(&state);
+	return ok;
+}
+
+static inline struct wlr_backend *
+compat_backend_create(struct wl_display *display, struct wlr_session **session)
+{
+	*session = NULL;
+	return wlr_backend_autocreate(wl_display_get_event_loop(display),
+		session);
+}
+
+static inline bool
+compat_compositor_create(struct wl_display *display,
+	struct wlr_renderer *renderer)
+{
+	return wlr_compositor_create(display, 6, renderer) != NULL &&
+		wlr_subcompositor_create(display) != NULL;
+}
+
+static inline bool
+compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
+{
+	const struct shmguard_policy policy = {.feedback = true};
+	if (shmguard_wlr_create_with_renderer(display, 2, renderer, &policy) ==
+			NULL)
+		return false;
+	bool takes_dmabufs = wlr_renderer_get_drm_fd(renderer) >= 0 &&
+		wlr_renderer_get_texture_formats(renderer,
+			WLR_BUFFER_CAP_DMABUF) != NULL;
+	return !takes_dmabufs || wlr_linux_dmabuf_v1_create_with_renderer(
+		display, 4, renderer) != NULL;
+}
+
+#endif
 
 #endif
