@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Programs are built and run against what is installed, found by pkg-config as
-# users do. In the environment: CC, BUILD (build directory), PREFIX, LIBDIR.
+# users do. In the environment: CC, BUILD (build directory), PREFIX, LIBDIR,
+# WLROOTS (versions that there is an adapter for, possibly none).
 # shellcheck source=tests/abi/tap.sh
 . "$(dirname "$0")/tap.sh"
 
@@ -15,14 +16,17 @@ install_tree() {
 		meson install -C "$BUILD" --no-rebuild --destdir "$root"
 }
 
-# build_program PACKAGE...: the source is standard input.
-build_program() {
-	local flags
-	flags=$(pkg-config --define-variable=prefix="$root$PREFIX" \
-		--cflags --libs "$@")
-	echo "$flags"
+# compile FLAGS: the source is standard input.
+compile() {
+	echo "$1"
 	# shellcheck disable=SC2086 # several flags
-	$CC -Wall -Wextra -Werror -x c - -o "$root/program" $flags
+	$CC -Wall -Wextra -Werror -x c - -o "$root/program" $1
+}
+
+# build_program PACKAGE...: with what is installed.
+build_program() {
+	compile "$(pkg-config --define-variable=prefix="$root$PREFIX" \
+		--cflags --libs "$@")"
 }
 
 test_native_library() {
@@ -95,6 +99,70 @@ test_protocol_is_where_pkgconfig_says() {
 	echo "$dir"
 	wayland-scanner --strict client-header \
 		"$dir/protocol/shmguard-feedback-v1.xml" "$root/protocol.h"
+}
+
+test_wlroots_adapters() {
+	[ -n "$WLROOTS" ] || skip "built without wlroots 0.17 or later"
+	install_tree
+	local version
+	for version in $WLROOTS; do
+		build_program "shmguard-wlroots-$version" <<-END
+			#include <shmguard/wlroots.h>
+
+			int
+			main(void)
+			{
+				const uint32_t formats[] = {0x34325241, 0x34325258};
+				struct wl_display *display = wl_display_create();
+				struct shmguard *guard = shmguard_wlr_create(display, 2,
+					formats, 2, NULL);
+				wl_display_destroy(display);
+				return guard == NULL;
+			}
+		END
+		"$root/program"
+	done
+}
+
+# Nothing but LD_PRELOAD is set, and the compositor was not built for it.
+test_wlroots_preload_objects() {
+	[ -n "$WLROOTS" ] || skip "built without wlroots 0.17 or later"
+	install_tree
+	local version package flags preload
+	for version in $WLROOTS; do
+		package=wlroots-$version
+		pkg-config --exists "$package" || package=wlroots
+		flags=$(pkg-config --cflags --libs "$package" libdrm \
+			wayland-server)
+		compile "$flags" <<-END
+			#define _GNU_SOURCE
+			#define WLR_USE_UNSTABLE
+			#include <dlfcn.h>
+			#include <drm_fourcc.h>
+			#include <stdlib.h>
+			#include <string.h>
+			#include <wlr/types/wlr_shm.h>
+
+			int
+			main(void)
+			{
+				const uint32_t formats[] = {
+					DRM_FORMAT_ARGB8888, DRM_FORMAT_XRGB8888,
+				};
+				Dl_info info;
+				void *function = dlsym(RTLD_DEFAULT, "wlr_shm_create");
+				struct wl_display *display = wl_display_create();
+				struct wlr_shm *shm =
+					wlr_shm_create(display, 2, formats, 2);
+				wl_display_destroy(display);
+				return shm == NULL || getenv("LD_PRELOAD") != NULL ||
+					dladdr(function, &info) == 0 ||
+					strstr(info.dli_fname, "shmguard") == NULL;
+			}
+		END
+		preload=$lib/shmguard/libshmguard-wlroots-preload-$version.so
+		env --unset=LD_LIBRARY_PATH LD_PRELOAD="$preload" "$root/program"
+	done
 }
 
 run_tests "$@"
