@@ -150,7 +150,8 @@ feedback_handle_resource_destroy(struct wl_resource *resource)
 
 static void
 manager_handle_get_pool_feedback(struct wl_client *client,
-	struct wl_resource *manager, uint32_t id, struct wl_resource *pool_resource)
+	struct wl_resource *manager, uint32_t id,
+	struct wl_resource *pool_resource)
 {
 	struct shm_pool *pool = shm_pool_from_resource(pool_resource);
 	if (pool == NULL) {
