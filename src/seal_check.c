@@ -88,6 +88,23 @@ look_at(int fd, struct quick_look *look)
 	return true;
 }
 
+bool
+fd_may_be_file(int fd)
+{
+	struct statx file;
+	int saved_errno = errno;
+	bool may_be;
+	if (statx_cached(fd, &file))
+		may_be = S_ISREG(file.stx_mode) || S_ISDIR(file.stx_mode);
+	else
+		/* FUSE tells nothing to other users than the server's. The rest
+		 * is a descriptor that is not open and kernels that lack the
+		 * call or forbid it. */
+		may_be = errno != EBADF && errno != ENOSYS && errno != EPERM;
+	errno = saved_errno;
+	return may_be;
+}
+
 #else
 
 /*
@@ -107,6 +124,17 @@ look_at(int fd, struct quick_look *look)
 	look->harmless_device = false;
 	look->secret = false;
 	return true;
+}
+
+bool
+fd_may_be_file(int fd)
+{
+	struct stat file;
+	int saved_errno = errno;
+	bool may_be = fstat(fd, &file) == 0 &&
+		(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode));
+	errno = saved_errno;
+	return may_be;
 }
 
 #endif

@@ -38,6 +38,10 @@ struct fd_verdict {
  */
 struct fd_verdict seal_check(int fd, size_t size, bool adopt);
 
+/* False if it is known to be no regular file or directory: these are all that a
+ * file system's server can be asked about. Keeps errno. Any thread. */
+bool fd_may_be_file(int fd);
+
 /* The errno that goes with a refusal for one of the reasons of a verdict, or for
  * SHMGUARD_REASON_POLICY. */
 int refusal_errno(enum shmguard_reason reason);

@@ -3,7 +3,8 @@
 # What the libraries export. In the environment: CC, INCLUDE (directory of the
 # public headers), LIBRARY, STOCK_LIBRARY, CORE (static library of the layers
 # below Wayland), LIBWAYLAND (libwayland-server.so to stand in for), ADAPTERS
-# and PRELOADS (libraries for wlroots, separated by blanks, possibly none).
+# and PRELOADS (libraries for wlroots, separated by blanks, possibly none),
+# WLROOTS_FDS (preload object for wlroots).
 # shellcheck source=tests/abi/tap.sh
 . "$(dirname "$0")/tap.sh"
 
@@ -58,6 +59,15 @@ test_wlroots_preload_objects_need_nothing_of_ours() {
 	done
 }
 
+# It stands before the C library: one name more would be taken from it as well.
+test_object_for_descriptors_exports_system_calls() {
+	diff <(printf '%s\n' close fstat fstat64 lseek lseek64 mmap mmap64 pread \
+		pread64 read) <(exports "$WLROOTS_FDS")
+	if readelf --dynamic "$WLROOTS_FDS" | grep 'NEEDED.*shmguard'; then
+		return 1
+	fi
+}
+
 test_stock_library_exports_wl_shm_of_libwayland() {
 	diff <(stock_names) <(exports "$STOCK_LIBRARY")
 }
@@ -72,7 +82,8 @@ test_core_uses_no_wayland() {
 # A handler must never point into memory where the library was.
 test_libraries_cannot_be_unloaded() {
 	local object
-	for object in "$LIBRARY" "$STOCK_LIBRARY" $ADAPTERS $PRELOADS; do
+	for object in "$LIBRARY" "$STOCK_LIBRARY" "$WLROOTS_FDS" \
+		$ADAPTERS $PRELOADS; do
 		readelf --dynamic "$object" | grep NODELETE
 	done
 }

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * For compositors on wlroots that know nothing of us: the descriptors of clients
+ * that libwlroots itself looks into.
+ *
+ * - A virtual keyboard's keymap is mapped and parsed as a string. A file that
+ *   shrinks, or one that fills its pages and has no NUL, ends the session. The
+ *   only other thing that wlroots maps like that is a table sent by the
+ *   compositor that it is nested in.
+ * - A gamma table is read, a DMA-BUF's end is sought, a security context's socket
+ *   is asked for its type, and every descriptor is closed: if it is a file whose
+ *   server does not answer, each of these waits for ever. libwayland closes
+ *   descriptors, too.
+ *
+ * So these calls are answered here if they come from those libraries and are
+ * about such a file; all others pass through. What passes is safe in a signal
+ * handler where the C library's function is.
+ */
+
+/* Both widths of off_t have functions of their own, and inline wrappers would
+ * be in the way of either. */
+#undef _FILE_OFFSET_BITS
+#undef _TIME_BITS
+#undef _FORTIFY_SOURCE
+
+#include "library_code.h"
+#include "log.h"
+#include "policy_env.h"
+#include "read_fd.h"
+#include "reaper.h"
+#include "seal_check.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define CALLER __builtin_return_address(0)
+
+/* Keymaps of four layouts have about 80 KiB, and tables of DMA-BUF formats less. */
+#define COPY_MAX ((size_t)4 << 20)
+
+static struct library_code wlroots, libwayland, libffi;
+static struct shmguard_policy policy;
+
+/* The functions that ours are called instead of. */
+static struct {
+	__typeof__(close) *close;
+	__typeof__(read) *read;
+	__typeof__(mmap) *mmap;
+	__typeof__(pread) *pread;
+	__typeof__(lseek) *lseek;
+	__typeof__(fstat) *fstat;
+#ifdef __GLIBC__
+	__typeof__(mmap64) *mmap64;
+	__typeof__(pread64) *pread64;
+	__typeof__(lseek64) *lseek64;
+	__typeof__(fstat64) *fstat64;
+#endif
+} next;
+
+static void
+find_next_functions(void)
+{
+	next.close = dlsym(RTLD_NEXT, "close");
+	next.read = dlsym(RTLD_NEXT, "read");
+	next.mmap = dlsym(RTLD_NEXT, "mmap");
+	next.pread = dlsym(RTLD_NEXT, "pread");
+	next.lseek = dlsym(RTLD_NEXT, "lseek");
+	next.fstat = dlsym(RTLD_NEXT, "fstat");
+#ifdef __GLIBC__
+	next.mmap64 = dlsym(RTLD_NEXT, "mmap64");
+	next.pread64 = dlsym(RTLD_NEXT, "pread64");
+	next.lseek64 = dlsym(RTLD_NEXT, "lseek64");
+	next.fstat64 = dlsym(RTLD_NEXT, "fstat64");
+#endif
+}
+
+__attribute__((constructor))
+static void
+prepare(void)
+{
+	find_next_functions();
+	policy_from_environment(&policy);
+	library_code_find(&libwayland, "libwayland-server");
+	library_code_find(&libffi, "libffi");
+	library_code_find(&wlroots, "libwlroots");
+}
+
+/* Constructors of other libraries may have run before ours. */
+#define NEXT(function) \
+	(next.function != NULL ? next.function : \
+		(find_next_functions(), next.function))
+
+/* ---- Files whose server may not answer ---- */
+
+static bool
+file_may_block(int fd)
+{
+	return fd_may_be_file(fd) && seal_check(fd, 0, false).may_block;
+}
+
+static bool
+must_not_wait(const void *caller, int fd)
+{
+	if (!library_code_contains(&wlroots, caller) || !file_may_block(fd))
+		return false;
+	guard_log(&policy, SHMGUARD_LOG_INFO, "file refused: %s",
+		shmguard_reason_text(SHMGUARD_REASON_MAY_BLOCK));
+	errno = EPERM;
+	return true;
+}
+
+EXPORT ssize_t
+read(int fd, void *bytes, size_t size)
+{
+	return must_not_wait(CALLER, fd) ? -1 : NEXT(read)(fd, bytes, size);
+}
+
+EXPORT ssize_t
+pread(int fd, void *bytes, size_t size, off_t offset)
+{
+	return must_not_wait(CALLER, fd) ? -1 :
+		NEXT(pread)(fd, bytes, size, offset);
+}
+
+EXPORT off_t
+lseek(int fd, off_t offset, int whence)
+{
+	return must_not_wait(CALLER, fd) ? -1 : NEXT(lseek)(fd, offset, whence);
+}
+
+EXPORT int
+fstat(int fd, struct stat *file)
+{
+	return must_not_wait(CALLER, fd) ? -1 : NEXT(fstat)(fd, file);
+}
+
+/* A function that ends with close() makes a jump of it, and who is returned to
+ * then is its caller: of a request's handler that is libffi, of a listener
+ * libwayland. */
+static bool
+closes_for_clients(const void *caller)
+{
+	return library_code_contains(&wlroots, caller) ||
+		library_code_contains(&libffi, caller) ||
+		library_code_contains(&libwayland, caller);
+}
+
+EXPORT int
+close(int fd)
+{
+	if (!closes_for_clients(CALLER) || !file_may_block(fd))
+		return NEXT(close)(fd);
+	reaper_close_blocking(fd);
+	return 0;
+}
+
+/* ---- Keymaps ---- */
+
+static bool
+is_keymap(const void *caller, void *address, int protection, int flags)
+{
+	return address == NULL && protection == PROT_READ &&
+		flags == MAP_PRIVATE && library_code_contains(&wlroots, caller);
+}
+
+/* The kernel fills the last page with zeros. Only text that ends with it can have
+ * nothing behind it; whoever sent that has not kept to the protocol. */
+static bool
+is_terminated(const char *text, size_t length)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	return length % page != 0 || memchr(text, '\0', length) != NULL;
+}
+
+/* What a file lacks is left out: keymaps that end before were always good. */
+static bool
+fill_with_text(char *text, size_t length, int fd, uint64_t offset)
+{
+	struct fd_verdict verdict = seal_check(fd, length, false);
+	if (!read_fd_allowed(&verdict, SHMGUARD_BLOCKING_REJECT)) {
+		guard_log(&policy, SHMGUARD_LOG_INFO, "keymap refused: %s",
+			shmguard_reason_text(verdict.reason));
+		return false;
+	}
+	if (read_fd_copy(fd, offset, text, length) < 0) {
+		guard_log(&policy, SHMGUARD_LOG_INFO, "keymap refused: %s",
+			strerror(errno));
+		return false;
+	}
+	if (!is_terminated(text, length)) {
+		guard_log(&policy, SHMGUARD_LOG_INFO,
+			"keymap refused: it is not terminated");
+		errno = EINVAL;
+		return false;
+	}
+	return true;
+}
+
+/* Private memory in place of a mapping: munmap(2) does for both. */
+static void *
+copy_keymap(size_t length, int fd, uint64_t offset)
+{
+	if (length > COPY_MAX) {
+		guard_log(&policy, SHMGUARD_LOG_INFO, "keymap refused: %s",
+			shmguard_reason_text(SHMGUARD_REASON_OVER_LIMIT));
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	void *text = NEXT(mmap)(NULL, length, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (text == MAP_FAILED)
+		return MAP_FAILED;
+	if (!fill_with_text(text, length, fd, offset)) {
+		int saved_errno = errno;
+		munmap(text, length);
+		errno = saved_errno;
+		return MAP_FAILED;
+	}
+	mprotect(text, length, PROT_READ);
+	return text;
+}
+
+EXPORT void *
+mmap(void *address, size_t length, int protection, int flags, int fd,
+	off_t offset)
+{
+	if (is_keymap(CALLER, address, protection, flags))
+		return copy_keymap(length, fd, (uint64_t)offset);
+	return NEXT(mmap)(address, length, protection, flags, fd, offset);
+}
+
+#ifdef __GLIBC__
+
+/* What programs that are built for large files call. */
+
+EXPORT void *
+mmap64(void *address, size_t length, int protection, int flags, int fd,
+	off64_t offset)
+{
+	if (is_keymap(CALLER, address, protection, flags))
+		return copy_keymap(length, fd, (uint64_t)offset);
+	return NEXT(mmap64)(address, length, protection, flags, fd, offset);
+}
+
+EXPORT ssize_t
+pread64(int fd, void *bytes, size_t size, off64_t offset)
+{
+	return must_not_wait(CALLER, fd) ? -1 :
+		NEXT(pread64)(fd, bytes, size, offset);
+}
+
+EXPORT off64_t
+lseek64(int fd, off64_t offset, int whence)
+{
+	return must_not_wait(CALLER, fd) ? -1 :
+		NEXT(lseek64)(fd, offset, whence);
+}
+
+EXPORT int
+fstat64(int fd, struct stat64 *file)
+{
+	return must_not_wait(CALLER, fd) ? -1 : NEXT(fstat64)(fd, file);
+}
+
+#endif
