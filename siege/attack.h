@@ -50,6 +50,7 @@ extern const struct attack descriptor_attacks[];
 extern const struct attack flood_attacks[];
 extern const struct attack friendly_clients[];
 extern const struct attack fuse_attacks[];
+extern const struct attack keymap_attacks[];
 extern const struct attack layout_attacks[];
 extern const struct attack lifetime_attacks[];
 extern const struct attack truncate_attacks[];

@@ -3,7 +3,6 @@
 
 #include "capture.h"
 #include "pool.h"
-#include "virtual-keyboard-client-protocol.h"
 #include "virtual-pointer-client-protocol.h"
 #include "window.h"
 #include "xdg-shell-client-protocol.h"
@@ -133,24 +132,6 @@ cursor_lost(struct client *client, unsigned int number)
 	close(fd);
 }
 
-static void
-keymap_lost(struct client *client, unsigned int number)
-{
-	(void)number;
-	if (client->virtual_keyboards == NULL || client->seat == NULL) {
-		client_skip(client, "no virtual keyboards");
-		return;
-	}
-	struct zwp_virtual_keyboard_v1 *keyboard =
-		zwp_virtual_keyboard_manager_v1_create_virtual_keyboard(
-			client->virtual_keyboards, client->seat);
-	int fd = file_create(0, 0, 0);
-	zwp_virtual_keyboard_v1_keymap(keyboard,
-		WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1, fd, 64 * 1024);
-	client_sync(client);
-	close(fd);
-}
-
 /* Everything at once, and gone before any of it is answered. */
 static void
 leave_in_flight(struct client *client, unsigned int number)
@@ -205,14 +186,6 @@ const struct attack lifetime_attacks[] = {
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
 		.run = cursor_lost,
-	},
-	{
-		.name = "keymap-lost",
-		.about = "gives a virtual keyboard a keymap file that is too short",
-		.expected = "ignores the keymap or refuses it, and lives",
-		.rule = "F24",
-		.accepted = OUTCOME_ANY_SAFE,
-		.run = keymap_lost,
 	},
 	{
 		.name = "leave-in-flight",

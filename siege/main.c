@@ -32,6 +32,7 @@ static const struct attack *const families[] = {
 	capture_attacks,
 	descriptor_attacks,
 	fuse_attacks,
+	keymap_attacks,
 	flood_attacks,
 	friendly_clients,
 };

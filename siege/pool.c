@@ -87,25 +87,15 @@ pool_create(struct client *client, int fd, int32_t size)
 	return wl_shm_create_pool(client->shm, fd, size);
 }
 
-struct wl_shm_pool *
-pool_create_unclosed(struct client *client, int fd, int32_t size)
+void
+request_send_unclosed(struct client *client, const uint32_t *request,
+	size_t size, int fd)
 {
-	struct wl_proxy *shm = (struct wl_proxy *)client->shm;
-	struct wl_proxy *pool = wl_proxy_create(shm, &wl_shm_pool_interface);
-	if (pool == NULL)
-		fail("wl_proxy_create");
-	const uint32_t request[4] = {
-		wl_proxy_get_id(shm),
-		sizeof(request) << 16 | WL_SHM_CREATE_POOL,
-		wl_proxy_get_id(pool),
-		(uint32_t)size,
-	};
-
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} ancillary = {0};
-	struct iovec part = {(void *)request, sizeof(request)};
+	struct iovec part = {(void *)request, size};
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -121,8 +111,25 @@ pool_create_unclosed(struct client *client, int fd, int32_t size)
 	/* Whatever was queued before must arrive before. */
 	wl_display_flush(client->display);
 	if (sendmsg(wl_display_get_fd(client->display), &message,
-			MSG_NOSIGNAL) != sizeof(request))
+			MSG_NOSIGNAL) != (ssize_t)size)
 		fail("sendmsg");
+}
+
+struct wl_shm_pool *
+pool_create_unclosed(struct client *client, int fd, int32_t size)
+{
+	struct wl_proxy *shm = (struct wl_proxy *)client->shm;
+	struct wl_proxy *pool = wl_proxy_create(shm, &wl_shm_pool_interface);
+	if (pool == NULL)
+		fail("wl_proxy_create");
+	const uint32_t request[4] = {
+		wl_proxy_get_id(shm),
+		sizeof(request) << 16 | WL_SHM_CREATE_POOL,
+		wl_proxy_get_id(pool),
+		(uint32_t)size,
+	};
+
+	request_send_unclosed(client, request, sizeof(request), fd);
 	return (struct wl_shm_pool *)pool;
 }
 

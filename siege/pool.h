@@ -46,6 +46,10 @@ struct wl_shm_pool *pool_create(struct client *client, int fd, int32_t size);
 struct wl_shm_pool *pool_create_unclosed(struct client *client, int fd,
 	int32_t size);
 
+/* Sends a whole request and one descriptor in the same way. */
+void request_send_unclosed(struct client *client, const uint32_t *request,
+	size_t size, int fd);
+
 struct wl_buffer *pool_buffer(struct wl_shm_pool *pool,
 	const struct claim *claim);
 
