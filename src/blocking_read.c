@@ -64,8 +64,7 @@ run_reader(void *data)
 	struct read_job *job = data;
 	struct blocking_source source = job->source;
 	reaper_step_back();
-	if (!view_copy_fill(job->copy, source.fd))
-		view_copy_set_lost(job->copy);
+	view_copy_fill(job->copy, source.fd);
 
 	pthread_mutex_lock(&lock);
 	readers--;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "buffer_copy.h"
 
+#include "private_pages.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +23,12 @@ buffer_copy_create(size_t size)
 	struct buffer_copy *copy = calloc(1, sizeof(*copy));
 	if (copy == NULL)
 		return NULL;
-	copy->data = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (copy->data == MAP_FAILED) {
+	copy->data = private_pages_map(size);
+	if (copy->data == NULL) {
 		free(copy);
 		return NULL;
 	}
 	copy->size = size;
-	/* I12 */
-	madvise(copy->data, size, MADV_DONTDUMP);
-	madvise(copy->data, size, MADV_DONTFORK);
 	pthread_mutex_init(&copy->lock, NULL);
 	return copy;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "view_copy.h"
 
+#include "private_pages.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +17,11 @@
 
 struct view_copy {
 	void *owner;
-	unsigned char *data; /* anonymous: zero until stored to */
+	/* Private pages: the copy, then what the file is read to, then a byte that
+	 * is not zero in writable copies, but for those in forked children. */
+	unsigned char *data;
+	unsigned char *bounce;
+	unsigned char *mark;
 	size_t length;
 	size_t filled; /* bytes that the file had */
 	off_t offset;
@@ -39,14 +45,26 @@ store_nonzero(unsigned char *to, const unsigned char *from, size_t size)
 	}
 }
 
+static size_t
+bounce_size(size_t length)
+{
+	return length < BOUNCE_SIZE ? length : BOUNCE_SIZE;
+}
+
+static size_t
+mapped_size(const struct view_copy *copy)
+{
+	return (size_t)(copy->mark + 1 - copy->data);
+}
+
 static void
-fill(struct view_copy *copy, int fd, unsigned char *bounce)
+read_file(struct view_copy *copy, int fd)
 {
 	while (copy->filled < copy->length) {
 		size_t want = copy->length - copy->filled;
 		if (want > BOUNCE_SIZE)
 			want = BOUNCE_SIZE;
-		ssize_t got = pread(fd, bounce, want,
+		ssize_t got = pread(fd, copy->bounce, want,
 			copy->offset + (off_t)copy->filled);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -55,9 +73,16 @@ fill(struct view_copy *copy, int fd, unsigned char *bounce)
 			copy->lost = true;
 			return;
 		}
-		store_nonzero(copy->data + copy->filled, bounce, (size_t)got);
+		store_nonzero(copy->data + copy->filled, copy->bounce, (size_t)got);
 		copy->filled += (size_t)got;
 	}
+}
+
+/* Wraps to 0 at the end of the addresses. */
+static size_t
+round_up(size_t length, size_t page)
+{
+	return (length + page - 1) & ~(page - 1);
 }
 
 struct view_copy *
@@ -71,33 +96,30 @@ view_copy_create_zeros(off_t offset, size_t length, bool writable, void *owner)
 		.length = length,
 		.offset = offset,
 		.writable = writable,
-		.data = mmap(NULL, length, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
 	};
-	if (copy->data != MAP_FAILED)
-		return copy;
-	free(copy);
-	errno = ENOMEM;
-	return NULL;
+
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bounce = round_up(length, page);
+	size_t mark = bounce + round_up(bounce_size(length), page);
+	if (mark > length)
+		copy->data = private_pages_map(mark + 1);
+	if (copy->data == NULL) {
+		free(copy);
+		errno = ENOMEM;
+		return NULL;
+	}
+	copy->bounce = copy->data + bounce;
+	copy->mark = copy->data + mark;
+	if (writable)
+		*copy->mark = 1;
+	return copy;
 }
 
-bool
+void
 view_copy_fill(struct view_copy *copy, int fd)
 {
-	unsigned char *bounce = malloc(
-		copy->length < BOUNCE_SIZE ? copy->length : BOUNCE_SIZE);
-	if (bounce == NULL)
-		return false;
-	fill(copy, fd, bounce);
-	free(bounce);
-	return true;
-}
-
-static void
-destroy(struct view_copy *copy)
-{
-	munmap(copy->data, copy->length);
-	free(copy);
+	read_file(copy, fd);
+	madvise(copy->bounce, (size_t)(copy->mark - copy->bounce), MADV_DONTNEED);
 }
 
 struct view_copy *
@@ -106,11 +128,9 @@ view_copy_create(int fd, off_t offset, size_t length, bool writable,
 {
 	struct view_copy *copy =
 		view_copy_create_zeros(offset, length, writable, owner);
-	if (copy == NULL || view_copy_fill(copy, fd))
-		return copy;
-	destroy(copy);
-	errno = ENOMEM;
-	return NULL;
+	if (copy != NULL)
+		view_copy_fill(copy, fd);
+	return copy;
 }
 
 bool
@@ -169,10 +189,11 @@ write_back(struct view_copy *copy, int fd)
 bool
 view_copy_finish(struct view_copy *copy, int fd)
 {
-	if (copy->writable)
+	if (copy->writable && *copy->mark != 0)
 		write_back(copy, fd);
 
 	bool lost = copy->lost;
-	destroy(copy);
+	munmap(copy->data, mapped_size(copy));
+	free(copy);
 	return lost;
 }

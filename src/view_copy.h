@@ -19,11 +19,10 @@ struct view_copy;
 struct view_copy *view_copy_create(int fd, off_t offset, size_t length,
 	bool writable, void *owner);
 
-/* The same in two steps: first zeros, then bytes of the file. The second fails
- * for want of memory only, and then nothing has changed. */
+/* The same in two steps: first zeros, then bytes of the file. */
 struct view_copy *view_copy_create_zeros(off_t offset, size_t length,
 	bool writable, void *owner);
-bool view_copy_fill(struct view_copy *copy, int fd);
+void view_copy_fill(struct view_copy *copy, int fd);
 
 /* Whether bytes could not be read; and says that they could not. */
 bool view_copy_is_lost(const struct view_copy *copy);
@@ -33,7 +32,8 @@ void *view_copy_data(struct view_copy *copy);
 void *view_copy_owner(const struct view_copy *copy);
 
 /* Writes the bytes back if the copy is writable, and frees it. Returns whether
- * some of the bytes could not be read or written. */
+ * some of the bytes could not be read or written. A forked child, which has no
+ * bytes, writes none. */
 bool view_copy_finish(struct view_copy *copy, int fd);
 
 #endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRIVATE_PAGES_H
+#define PRIVATE_PAGES_H
+
+/*
+ * Memory of our own that client pixels are copied to (I12). Not the heap: what
+ * has been freed there stays readable.
+ */
+
+#include <stddef.h>
+
+/* Zeros, which take no memory before they are stored to. Left out of core dumps;
+ * a forked child has zeros there, and may unmap them as its parent does. NULL
+ * with errno ENOMEM. Given back with munmap(2). Any thread. */
+void *private_pages_map(size_t size);
+
+#endif
