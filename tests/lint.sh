@@ -50,4 +50,26 @@ test_every_test_is_built() {
 	[ -z "$forgotten" ]
 }
 
+test_manual_pages_have_no_warnings() {
+	command -v groff >/dev/null || skip "groff is not installed"
+	local page
+	for page in */*.1; do
+		groff -mdoc -Tutf8 -ww "$page" 2>&1 >/dev/null
+	done | tee /dev/stderr | diff /dev/null -
+}
+
+test_manual_page_names_every_option_and_variable() {
+	local page=run/shmguard-run.1 name
+	grep -o '"SHMGUARD_[A-Z_]*"' src/policy_env.c | tr -d '"' |
+		while read -r name; do
+			echo "$name"
+			grep -q "Ev $name\b" "$page"
+		done
+	sed -n 's/^\t{"\([a-z-]*\)",.*_argument.*/\1/p' run/main.c |
+		while read -r name; do
+			echo "--$name"
+			grep -q "^\.It Fl -$name\b" "$page"
+		done
+}
+
 run_tests "$@"
