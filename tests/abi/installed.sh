@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Programs are built and run against what is installed, found by pkg-config as
-# users do. In the environment: CC, BUILD (build directory), PREFIX, LIBDIR,
+# users do. In the environment: CC, BUILD (build directory), PREFIX, LIBDIR, MANDIR,
 # WLROOTS (versions that there is an adapter for, possibly none).
 # shellcheck source=tests/abi/tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -163,6 +163,52 @@ test_wlroots_preload_objects() {
 		preload=$lib/shmguard/libshmguard-wlroots-preload-$version.so
 		env --unset=LD_LIBRARY_PATH LD_PRELOAD="$preload" "$root/program"
 	done
+}
+
+# In the build's own directories, where nobody sets a search path.
+test_programs_find_what_is_installed() {
+	install_tree
+	local bin=$root$PREFIX/bin
+	[ -e "$bin/shmguard-run" ] || skip "built without shmguard-run"
+	build_program wayland-server <<-END
+		#include <wayland-server-core.h>
+
+		int
+		main(void)
+		{
+			struct wl_display *display = wl_display_create();
+			int status = wl_display_init_shm(display);
+			wl_display_destroy(display);
+			return status;
+		}
+	END
+	unset LD_LIBRARY_PATH
+	"$bin/shmguard-run" --lib-dir="$lib" "$root/program" 2>"$root/said"
+	cat "$root/said"
+	grep "by $lib/libshmguard-stock.so" "$root/said"
+	# Where they were meant to be installed, which need not be so.
+	"$bin/shmguard-run" --help | grep "$PREFIX/$LIBDIR"
+}
+
+test_programs_have_manual_pages() {
+	install_tree
+	local program name
+	for program in "$root$PREFIX/bin"/*; do
+		name=${program##*/}
+		echo "$name"
+		[ -s "$root$PREFIX/$MANDIR/man1/$name.1" ]
+	done
+}
+
+# What a program of the tree's own is linked with is left behind.
+test_installed_files_refer_to_no_build_directory() {
+	install_tree
+	local file
+	while read -r file; do
+		echo "$file"
+		! readelf --dynamic "$file" | grep -E 'RPATH|RUNPATH' || return 1
+	done < <(find "$root$PREFIX" -name '*.so*' -type f; find "$root$PREFIX/bin" -type f)
+	! grep -rl "$BUILD" "$lib/pkgconfig" || return 1
 }
 
 run_tests "$@"
