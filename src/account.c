@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESOURCES (RESOURCE_DESCRIPTORS + 1)
+#define RESOURCES (RESOURCE_HOLES + 1)
 
 static const struct {
 	const char *name;
@@ -27,6 +28,8 @@ static const struct {
 		{"mapped bytes", offsetof(struct shmguard_usage, bytes), 1},
 	[RESOURCE_DESCRIPTORS] =
 		{"descriptors", offsetof(struct shmguard_usage, descriptors), 1},
+	[RESOURCE_HOLES] =
+		{"bytes of filled holes", offsetof(struct shmguard_usage, holes), 1},
 };
 
 struct account {
@@ -80,11 +83,17 @@ account_unref(struct account *account)
 		free(account);
 }
 
+static size_t
+add(size_t limit, size_t more)
+{
+	return more < SIZE_MAX - limit ? limit + more : SIZE_MAX;
+}
+
 static bool
 take_own(struct account *account, enum resource resource, size_t amount,
-	size_t *held)
+	size_t more, size_t *held)
 {
-	size_t limit = limit_of(&account->limits.client, resource);
+	size_t limit = add(limit_of(&account->limits.client, resource), more);
 	*held = atomic_load(&account->held[resource]);
 	do {
 		if (*held > limit || amount > limit - *held)
@@ -97,9 +106,9 @@ take_own(struct account *account, enum resource resource, size_t amount,
 
 static bool
 take_share(const struct account *account, enum resource resource,
-	size_t amount, size_t held)
+	size_t amount, size_t more, size_t held)
 {
-	size_t total = limit_of(&account->limits.total, resource);
+	size_t total = add(limit_of(&account->limits.total, resource), more);
 	size_t used = atomic_load(&held_by_all[resource]);
 	do {
 		if (used >= total ||
@@ -113,11 +122,18 @@ take_share(const struct account *account, enum resource resource,
 int
 account_take(struct account *account, enum resource resource, size_t amount)
 {
+	return account_take_leniently(account, resource, amount, 0);
+}
+
+int
+account_take_leniently(struct account *account, enum resource resource,
+	size_t amount, size_t more)
+{
 	size_t held;
 	unsigned int refused = resource;
-	if (!take_own(account, resource, amount, &held))
+	if (!take_own(account, resource, amount, more, &held))
 		goto refuse;
-	if (!take_share(account, resource, amount, held)) {
+	if (!take_share(account, resource, amount, more, held)) {
 		atomic_fetch_sub(&account->held[resource], amount);
 		refused |= REFUSED_FOR_TOTAL;
 		goto refuse;

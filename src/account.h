@@ -20,6 +20,7 @@ enum resource {
 	RESOURCE_MAPPINGS,
 	RESOURCE_BYTES,
 	RESOURCE_DESCRIPTORS,
+	RESOURCE_HOLES,
 };
 
 struct account;
@@ -33,6 +34,9 @@ void account_unref(struct account *account);
 /* 0, or -1 with errno EDQUOT and nothing taken. */
 int account_take(struct account *account, enum resource resource,
 	size_t amount);
+/* The same as if the client's limit and the total were higher. */
+int account_take_leniently(struct account *account, enum resource resource,
+	size_t amount, size_t more);
 void account_give(struct account *account, enum resource resource,
 	size_t amount);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define PIECE_SIZE ((size_t)4096)
+
 struct buffer_copy {
 	void *data;
 	size_t size;
@@ -41,6 +43,17 @@ buffer_copy_destroy(struct buffer_copy *copy)
 	free(copy);
 }
 
+/* What is zero on both sides takes memory on neither. */
+static void
+copy_differing(char *to, const char *from, size_t size)
+{
+	for (size_t done = 0; done < size; done += PIECE_SIZE) {
+		size_t piece = size - done < PIECE_SIZE ? size - done : PIECE_SIZE;
+		if (memcmp(to + done, from + done, piece) != 0)
+			memcpy(to + done, from + done, piece);
+	}
+}
+
 /* Without memory to read it into it stays as it was, zeros in most cases. */
 static void
 fill(struct buffer_copy *copy, struct shmguard_buffer *buffer)
@@ -48,7 +61,7 @@ fill(struct buffer_copy *copy, struct shmguard_buffer *buffer)
 	struct shmguard_view view;
 	if (shmguard_buffer_begin_read(buffer, &view) < 0)
 		return;
-	memcpy(copy->data, view.data, copy->size);
+	copy_differing(copy->data, view.data, copy->size);
 	shmguard_view_end(&view);
 }
 

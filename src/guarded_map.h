@@ -22,6 +22,17 @@ struct shmguard_map *guarded_map_open(int fd, size_t size,
 	struct fault_notifier *notifier, void *owner,
 	enum shmguard_reason *reason);
 
+/* shmguard_map_begin_read() for an address that is kept, whether or not anybody
+ * ever looks there; and what is to be called when somebody does. */
+int guarded_map_pin(struct shmguard_map *map, size_t offset, size_t length,
+	struct shmguard_view *view);
+void guarded_map_begin_pinned(struct shmguard_map *map,
+	const struct shmguard_view *view);
+
+/* Whether the map was given up, and reads as zeros, for what its account was
+ * refused. Any thread. */
+bool guarded_map_is_over_limit(const struct shmguard_map *map);
+
 /* Clears the notifier and calls `func` with the owner of every map that has lost
  * memory, once in its life, unless it has been closed. `func` may close maps.
  * Only on the thread that closes the notifier's maps. */

@@ -43,6 +43,9 @@ struct shmguard_map {
 	 * may read it. */
 	bool read_elsewhere;
 
+	/* Looking at its holes would have been past a limit. */
+	_Atomic bool over_limit;
+
 	/* Stores go through pwrite(2): the mapping is private and nothing may
 	 * trap faults in a shared one. */
 	bool writes_by_copy;
@@ -63,6 +66,11 @@ void map_unref(struct shmguard_map *map);
  * known to others. */
 int map_add_generation(struct shmguard_map *map,
 	struct trap_range *_Atomic *current, struct client_mapping *mapping);
+
+/* An access to bytes of a pinned range begins, which has holes of the file filled:
+ * charges the client for them, or gives the range up. Any thread. */
+void map_charge_holes(struct shmguard_map *map, struct trap_range *range,
+	size_t bytes);
 
 /* A copy of the map's file met missing bytes. Any thread. */
 void map_report_lost_copy(struct shmguard_map *map);

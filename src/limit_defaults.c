@@ -14,6 +14,12 @@
 #define MAX_POOLS 16384
 #define MAX_BUFFERS 65536
 
+/* Pages that clients never stored to, made by looking at them. Ordinary clients
+ * draw what they show; but where nobody says which accesses write, a screen
+ * recorder's buffers count: 16 of 3840x2160. */
+#define MAX_HOLES ((size_t)512 << 20)
+#define MAX_HOLES_OF_ALL ((size_t)2048 << 20)
+
 /* 16 bits, as in the pixels of many renderers, and a row of that many with 16
  * bytes each, which no format exceeds. */
 #define MAX_LENGTH 65535
@@ -106,12 +112,14 @@ limits_resolve_for(struct shmguard_limits *limits,
 	set_default(&total->descriptors, means->descriptors / 4);
 	set_default(&total->pools, SIZE_MAX);
 	set_default(&total->buffers, SIZE_MAX);
+	set_default(&total->holes, MAX_HOLES_OF_ALL);
 
 	set_default(&client->mappings, total->mappings / 8);
 	set_default(&client->bytes, total->bytes / 2);
 	set_default(&client->descriptors, total->descriptors / 2);
 	set_default(&client->pools, least(client->mappings, MAX_POOLS));
 	set_default(&client->buffers, MAX_BUFFERS);
+	set_default(&client->holes, MAX_HOLES);
 
 	set_default_length(&limits->width, MAX_LENGTH);
 	set_default_length(&limits->height, MAX_LENGTH);

@@ -2,6 +2,7 @@
 #include "map_generation.h"
 
 #include "account.h"
+#include "hole_check.h"
 #include "reaper.h"
 #include "spare_mappings.h"
 
@@ -24,6 +25,7 @@ struct map_generation {
 	struct reaper_job job; /* first: the reaper hands it back */
 	size_t waiting;        /* bytes that it adds to the sum */
 	struct client_mapping mapping;
+	_Atomic size_t holes;  /* bytes that were, and are charged */
 	_Atomic bool writable; /* of the mapping, for threads without a lock */
 	struct trap_range *range;
 	struct map_generation_config config;
@@ -49,6 +51,7 @@ map_generation_create(const struct client_mapping *mapping,
 	spare_mappings_fill();
 	generation->mapping = *mapping;
 	generation->waiting = 0;
+	generation->holes = 0;
 	generation->writable = mapping->writable;
 	generation->config = *config;
 	generation->range = range_register(mapping->addr, mapping->length,
@@ -105,6 +108,38 @@ map_generation_grow(struct trap_range *range, size_t length)
 	return 0;
 }
 
+/* The most that was ever seen. What is charged stays charged when it has come back
+ * from swap, so the leniency must stay too. */
+static size_t
+most_swapped(void)
+{
+	static _Atomic size_t most;
+	size_t seen = most, now = hole_check_swapped();
+	while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now))
+		continue;
+	return now > seen ? now : seen;
+}
+
+bool
+map_generation_charge_holes(struct trap_range *range, size_t bytes)
+{
+	struct map_generation *generation = range->data;
+	size_t held = generation->holes, room;
+	do {
+		room = generation->mapping.length - held;
+		if (bytes > room)
+			bytes = room;
+		if (bytes == 0)
+			return true;
+	} while (!atomic_compare_exchange_weak(&generation->holes, &held,
+		held + bytes));
+	if (account_take_leniently(generation->config.account, RESOURCE_HOLES,
+			bytes, most_swapped()) == 0)
+		return true;
+	atomic_fetch_sub(&generation->holes, bytes);
+	return false;
+}
+
 bool
 map_generation_is_writable(const struct trap_range *range)
 {
@@ -148,6 +183,8 @@ destroy_generation(struct reaper_job *job)
 	if (range_unregister(generation->range))
 		unmap_in_pieces(&generation->mapping);
 	account_give_mappings(generation->config.account, count, length);
+	account_give(generation->config.account, RESOURCE_HOLES,
+		generation->holes);
 	atomic_fetch_sub(&waiting, generation->waiting);
 	generation->config.released(generation->config.owner);
 	free(generation);

@@ -32,6 +32,11 @@ struct map_generation_config {
 struct trap_range *map_generation_create(const struct client_mapping *mapping,
 	const struct map_generation_config *config);
 
+/* Charges the account with bytes of a pinned range that an access is about to have
+ * the kernel fill. Each counts once, until the mapping is gone. False: past a
+ * limit, and nothing is charged. Any thread. */
+bool map_generation_charge_holes(struct trap_range *range, size_t bytes);
+
 /* The mapping of a pinned range. */
 struct client_mapping *map_generation_mapping(struct trap_range *range);
 

@@ -101,6 +101,14 @@ further_stride(const struct pixel_plane *first, const struct pixel_plane *plane,
 	return share > needed ? share : needed;
 }
 
+size_t
+pixel_layout_row(const struct pixel_layout *layout, int32_t width)
+{
+	const struct pixel_plane *first = &layout->plane[0];
+	return first->block_height > 1 ? 0 :
+		(size_t)min_stride(first, (uint64_t)width);
+}
+
 struct pixel_span
 pixel_layout_span(const struct pixel_layout *layout,
 	int32_t width, int32_t height, int32_t stride)

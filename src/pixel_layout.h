@@ -13,6 +13,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PIXEL_LAYOUT_MAX_PLANES 3
@@ -38,6 +39,10 @@ uint32_t pixel_layout_drm_format(uint32_t shm_format);
 /* NULL for formats that have no linear layout for a CPU, or that are unknown.
  * Static storage. Any thread. */
 const struct pixel_layout *pixel_layout_find(uint32_t shm_format);
+
+/* The bytes that a row of plane 0 needs, without padding, or 0 where blocks are
+ * higher than a row: its pixels do not lie next to each other then. `width` > 0. */
+size_t pixel_layout_row(const struct pixel_layout *layout, int32_t width);
 
 struct pixel_span {
 	uint64_t bytes;      /* from row 0 of plane 0 to the end of all planes */

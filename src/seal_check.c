@@ -224,6 +224,7 @@ judge_shmem(int fd, int seals, size_t size, bool adopt,
 		return;
 	}
 
+	verdict->fills_holes = true;
 	verdict->reason = SHMGUARD_REASON_SEALED;
 	if (!(seals & F_SEAL_SHRINK)) {
 		verdict->reason = seals & F_SEAL_SEAL ?

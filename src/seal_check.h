@@ -23,6 +23,8 @@ struct fd_verdict {
 	/* Huge pages: mappings change in steps of block_size, and mremap cannot
 	 * grow or duplicate them. */
 	bool hugetlb;
+	/* The kernel allocates a page for whoever looks at a hole. */
+	bool fills_holes;
 	/* The descriptor and the seals allow MAP_SHARED with PROT_WRITE. */
 	bool can_write;
 	/* Granularity in bytes at which a mapping of this file can be replaced:

@@ -142,6 +142,27 @@ shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
 		(size_t)buffer->geometry.offset, buffer->size, view);
 }
 
+int
+shmguard_buffer_copy(struct shmguard_buffer *buffer, int32_t first,
+	int32_t rows, void *to, size_t to_stride)
+{
+	const struct shm_buffer_geometry *geometry = &buffer->geometry;
+	size_t row = pixel_layout_row(pixel_layout_find(geometry->format),
+		geometry->width);
+	if (row == 0) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	if (first < 0 || rows <= 0 || rows > geometry->height - first) {
+		errno = ERANGE;
+		return -1;
+	}
+	size_t stride = (size_t)geometry->stride;
+	return shmguard_map_copy(buffer->pool->map,
+		(size_t)geometry->offset + (size_t)first * stride, stride, row,
+		(size_t)rows, to, to_stride);
+}
+
 /* Pinned from the start and for good, so that any thread can ask for the
  * address and no resize can change it (I6). Where the policy says writable the
  * mapping takes stores, however it is pinned. */
@@ -150,7 +171,8 @@ pin_data(struct shmguard_buffer *buffer)
 {
 	struct shmguard_map *map = buffer->pool->map;
 	if (shmguard_map_tier(map) != SHMGUARD_TIER_COPIED)
-		return shmguard_buffer_begin_read(buffer, &buffer->data);
+		return guarded_map_pin(map, (size_t)buffer->geometry.offset,
+		buffer->size, &buffer->data);
 	if (!buffer->pool->quota->guard->gives_addresses)
 		return 0;
 

@@ -199,6 +199,10 @@ shm_pool_report_lost(struct shm_pool *pool, struct wl_resource *resource)
 	if (pool->lost_reported)
 		return;
 	pool->lost_reported = true;
+	if (guarded_map_is_over_limit(pool->map)) {
+		client_quota_post_refusal(pool->quota);
+		return;
+	}
 
 	const struct shmguard_buffer *buffer;
 	wl_list_for_each(buffer, &pool->buffers, link) {

@@ -172,10 +172,9 @@ is_memory_fault(const siginfo_t *info)
 }
 
 static bool
-repair_range(struct trap_range *range, struct span all, uintptr_t address,
-	const siginfo_t *info)
+replace(struct trap_range *range, struct span span, struct span all,
+	uintptr_t address)
 {
-	struct span span = choose_span(range, all, address, info);
 	/* First, for whoever finds that the mapping is not what it was. */
 	atomic_store(range->lost, true);
 	int prot;
@@ -197,6 +196,14 @@ repair_range(struct trap_range *range, struct span all, uintptr_t address,
 }
 
 static bool
+repair_range(struct trap_range *range, struct span all, uintptr_t address,
+	const siginfo_t *info)
+{
+	return replace(range, choose_span(range, all, address, info), all,
+		address);
+}
+
+static bool
 repair(const siginfo_t *info)
 {
 	if (!is_memory_fault(info))
@@ -209,6 +216,18 @@ repair(const siginfo_t *info)
 	bool repaired = range != NULL && repair_range(range, all, address, info);
 	range_handler_leave();
 	return repaired;
+}
+
+bool
+sigbus_trap_give_up(struct trap_range *range)
+{
+	struct span all;
+	range_handler_enter();
+	uintptr_t address = (uintptr_t)range_addr(range);
+	bool given_up = range_find(address, &all.start, &all.end) == range &&
+		replace(range, all, all, address);
+	range_handler_leave();
+	return given_up;
 }
 
 /* ---- Passing on (I4) ---- */

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+struct trap_range;
+
 /* Installs the handler with the first reference and puts the previous action
  * back with the last, if ours is still the one in place. 0, or -1 with errno. */
 int sigbus_trap_ref(void);
@@ -17,6 +19,10 @@ void sigbus_trap_unref(void);
 /* True, once per occurrence, if somebody has replaced our handler and has not
  * called shmguard_handle_sigbus() since. One system call. */
 bool sigbus_trap_was_replaced(void);
+
+/* Replaces all of a range that the caller has pinned with zeros, as if everything
+ * had been lost. False if the kernel would not. Any thread. */
+bool sigbus_trap_give_up(struct trap_range *range);
 
 /* I13: makes sure that the calling thread can take a SIGBUS. A system call the
  * first time in each thread, a thread-local test afterwards. */

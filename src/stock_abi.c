@@ -9,11 +9,11 @@
 #include "buffer_copy.h"
 #include "client_quota.h"
 #include "guard.h"
+#include "guarded_map.h"
 #include "log.h"
 #include "policy_env.h"
 #include "shm_buffer.h"
 #include "shm_pool.h"
-#include "sigbus_trap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -144,7 +144,7 @@ wl_shm_buffer_begin_access(struct wl_shm_buffer *wl_buffer)
 	if (buffer->copy != NULL)
 		buffer_copy_begin(buffer->copy, buffer);
 	else
-		sigbus_trap_prepare_thread();
+		guarded_map_begin_pinned(buffer->pool->map, &buffer->data);
 }
 
 WL_EXPORT void

@@ -19,7 +19,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -287,6 +289,38 @@ STOCK_TEST(F15_F18_pools_cost_descriptors)
 	for (int i = 0; i < POOLS; i++)
 		wl_shm_pool_destroy(pools[i]);
 	ck_assert(shm_client_roundtrip(&scene.client));
+	stock_fixture_finish(&scene);
+}
+
+/* Looking at a hole makes the kernel allocate it for whoever looks. */
+STOCK_TEST(F18_hole_is_filled_for_the_client)
+{
+	enum { WIDTH = 12800, HEIGHT = 12800, SIZE = WIDTH * HEIGHT * 4 };
+	struct sysinfo system;
+	if (sysinfo(&system) == 0 && system.freeswap < system.totalswap)
+		SKIP("something is swapped out, and holes cannot be told from that");
+	struct stock_fixture scene;
+	stock_fixture_init_empty(&scene);
+	scene.fd = memfd_create("sparse", MFD_CLOEXEC);
+	ck_assert_int_ge(scene.fd, 0);
+	ck_assert_int_eq(ftruncate(scene.fd, SIZE), 0);
+	scene.proxy = shm_client_buffer(&scene.client, scene.fd, SIZE, WIDTH,
+		HEIGHT);
+	scene.buffer = stock_fixture_buffer(&scene, scene.proxy);
+
+	wl_shm_buffer_begin_access(scene.buffer);
+	const void *data = wl_shm_buffer_get_data(scene.buffer);
+	for (size_t at = 0; at < SIZE; at += 4096)
+		ck_assert_int_eq(byte_at(data, at), 0);
+	wl_shm_buffer_end_access(scene.buffer);
+
+	struct stat file;
+	ck_assert_int_eq(fstat(scene.fd, &file), 0);
+	ck_assert_msg(file.st_blocks == 0,
+		"%d KiB were allocated", (int)(file.st_blocks / 2));
+	ck_assert(!shm_client_receive(&scene.client));
+	shm_client_expect_error(&scene.client, "wl_display",
+		WL_DISPLAY_ERROR_NO_MEMORY);
 	stock_fixture_finish(&scene);
 }
 

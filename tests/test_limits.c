@@ -40,6 +40,8 @@ TEST(I9_defaults_follow_what_the_process_has)
 	ck_assert_uint_eq(limits.client.descriptors, 128);
 	ck_assert_uint_eq(limits.client.pools, 6143);
 	ck_assert_uint_eq(limits.client.buffers, 65536);
+	ck_assert_uint_eq(limits.client.holes, 512 * MIB);
+	ck_assert_uint_eq(limits.total.holes, 2048 * MIB);
 	ck_assert_int_eq(limits.width, 65535);
 	ck_assert_int_eq(limits.height, 65535);
 	ck_assert_int_eq(limits.stride, 1 << 20);
@@ -63,7 +65,7 @@ TEST(I9_no_default_is_without_bound_or_zero)
 TEST(I9_limits_that_are_set_stay)
 {
 	struct shmguard_limits limits = {
-		.client = {1, 2, 3, 4, 5},
+		.client = {1, 2, 3, 4, 5, 6},
 		.total = {.mappings = 800, .bytes = SIZE_MAX},
 		.width = 7,
 		.stride = INT32_MAX,
@@ -74,6 +76,7 @@ TEST(I9_limits_that_are_set_stay)
 	ck_assert_uint_eq(limits.client.mappings, 3);
 	ck_assert_uint_eq(limits.client.bytes, 4);
 	ck_assert_uint_eq(limits.client.descriptors, 5);
+	ck_assert_uint_eq(limits.client.holes, 6);
 	ck_assert_uint_eq(limits.total.mappings, 800);
 	ck_assert_uint_eq(limits.total.bytes, SIZE_MAX);
 	ck_assert_int_eq(limits.width, 7);
@@ -127,25 +130,26 @@ take_all(struct account *account, enum resource resource)
 TEST(I9_each_thing_is_counted_by_itself)
 {
 	static const char *const expected[] = {"11 pools", "12 buffers",
-		"13 mappings", "14 mapped bytes", "15 descriptors"};
+		"13 mappings", "14 mapped bytes", "15 descriptors",
+		"16 bytes of filled holes"};
 	struct account *account = open_account((struct shmguard_limits){
-		.client = {11, 12, 13, 14, 15},
+		.client = {11, 12, 13, 14, 15, 16},
 	});
 	struct shmguard_usage usage;
-	for (enum resource i = 0; i <= RESOURCE_DESCRIPTORS; i++) {
+	for (enum resource i = 0; i <= RESOURCE_HOLES; i++) {
 		char text[128];
 		ck_assert_uint_eq(take_all(account, i), 11 + i);
 		account_describe_refusal(account, text, sizeof(text));
 		ck_assert_msg(strstr(text, expected[i]) != NULL, "%s", text);
 	}
 	account_usage(account, &usage);
-	ck_assert_mem_eq(&usage, (&(struct shmguard_usage){11, 12, 13, 14, 15}),
+	ck_assert_mem_eq(&usage, (&(struct shmguard_usage){11, 12, 13, 14, 15, 16}),
 		sizeof(usage));
 	shmguard_total_usage(&usage);
-	ck_assert_mem_eq(&usage, (&(struct shmguard_usage){11, 12, 13, 14, 15}),
+	ck_assert_mem_eq(&usage, (&(struct shmguard_usage){11, 12, 13, 14, 15, 16}),
 		sizeof(usage));
 
-	for (enum resource i = 0; i <= RESOURCE_DESCRIPTORS; i++)
+	for (enum resource i = 0; i <= RESOURCE_HOLES; i++)
 		account_give(account, i, 11 + i);
 	shmguard_total_usage(&usage);
 	ck_assert_uint_eq(usage.pools + usage.buffers + usage.mappings +

@@ -160,6 +160,9 @@ struct shmguard_usage {
 	size_t mappings;
 	size_t bytes;       /**< addresses that these mappings take up */
 	size_t descriptors; /**< kept, see shmguard_map_open() */
+	/** Bytes of files that were holes until an access had the kernel fill
+	 * them, as long as they are mapped. */
+	size_t holes;
 };
 
 /**
@@ -172,12 +175,13 @@ struct shmguard_usage {
  */
 struct shmguard_limits {
 	/** For each client [an eighth of the total's mappings, half of its bytes
-	 * and descriptors, at most 16,384 pools, 65,536 buffers]. */
+	 * and descriptors, at most 16,384 pools, 65,536 buffers, 512 MiB of
+	 * holes]. */
 	struct shmguard_usage client;
 	/**
 	 * For all clients of the process together [three quarters of
 	 * vm.max_map_count, three quarters of the unused addresses that there
-	 * are or RLIMIT_AS allows, a quarter of RLIMIT_NOFILE].
+	 * are or RLIMIT_AS allows, a quarter of RLIMIT_NOFILE, 2 GiB of holes].
 	 *
 	 * Nobody gets all of it: a client may hold at most an eighth as many
 	 * mappings as are left free, and as many bytes and descriptors. So a
@@ -276,8 +280,11 @@ void shmguard_map_close(struct shmguard_map *map);
 
 /**
  * Begins reading `length` bytes at `offset`, both in bytes, from any thread.
- * Views nest and overlap freely. Costs no system call in the mapped tiers,
- * except that a thread that blocks SIGBUS has it unblocked, once.
+ * Views nest and overlap freely. Costs a thread that blocks SIGBUS a system call,
+ * once, to unblock it. In the mapped tiers nothing else is called below 64 KiB;
+ * above that one call for each 16 MiB asks what of the file is in memory, to
+ * charge the holes, which is below 1 % of what reading takes. Past the limit on
+ * holes the map reads as zeros and is lost.
  *
  * Returns 0, or -1 with errno ERANGE (not within the map's size) or ENOMEM
  * (tier COPIED).
@@ -304,6 +311,24 @@ int shmguard_map_begin_write(struct shmguard_map *map, size_t offset,
  * (some of what was read is zeros, some of what was written is gone).
  */
 int shmguard_view_end(struct shmguard_view *view);
+
+/**
+ * Copies rows out of the map: `rows` times `row` bytes, the first ones at
+ * `offset` and `stride` bytes from one to the next in the map, `to_stride` in the
+ * memory at `to`. All in bytes; from any thread.
+ *
+ * Unlike an access through a view this has the kernel fill no holes of a sparse
+ * file but for one page: they are zeros in the copy and stay holes (unless the
+ * system has swapped something out: what is a hole and what is not cannot be told
+ * then).
+ *
+ * Returns 0, or -1 with errno ERANGE (not within the map's size, or a stride
+ * shorter than a row), ENOMEM, or EFAULT if bytes of the file are missing: the
+ * copy is complete, with zeros for them.
+ */
+__attribute__((nonnull))
+int shmguard_map_copy(struct shmguard_map *map, size_t offset, size_t stride,
+	size_t row, size_t rows, void *to, size_t to_stride);
 
 /** The size in bytes as opened or last resized. */
 size_t shmguard_map_size(const struct shmguard_map *map);

@@ -110,6 +110,17 @@ int shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
 	struct shmguard_view *view);
 
 /**
+ * Copies `rows` rows of plane 0, from row `first` on, to memory of the caller's
+ * where they begin `to_stride` bytes apart. Padding at the end of rows is not
+ * copied. Any thread that holds a reference. See shmguard_map_copy() for holes and
+ * errors; ERANGE also for rows that the buffer does not have, ENOTSUP for formats
+ * whose rows of pixels are not rows in memory.
+ */
+__attribute__((nonnull))
+int shmguard_buffer_copy(struct shmguard_buffer *buffer, int32_t first,
+	int32_t rows, void *to, size_t to_stride);
+
+/**
  * The buffer's bytes for callers that keep a pointer for long (a texture or an
  * image wrapped around it). Guarded like a view, read-only unless the policy
  * says writable, and good until the buffer's last reference is dropped. The
