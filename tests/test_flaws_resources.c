@@ -324,6 +324,77 @@ STOCK_TEST(F18_hole_is_filled_for_the_client)
 	stock_fixture_finish(&scene);
 }
 
+#define MOST_MAPPINGS 300000 /* more take too long */
+
+static long
+mappings_left(void)
+{
+	long left = 0;
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%ld", &left) != 1)
+		left = 0;
+	fclose(file);
+
+	file = fopen("/proc/self/maps", "re");
+	ck_assert_ptr_nonnull(file);
+	for (int c; (c = getc(file)) != EOF;)
+		left -= c == '\n';
+	fclose(file);
+	return left;
+}
+
+/* Makes so many pools, or fewer if it is told to stop. */
+static void
+flood_with_pools(struct shm_client *client, struct wl_array *pools, int fd,
+	long count)
+{
+	for (long i = 0; i < count; i++) {
+		struct wl_shm_pool **pool = wl_array_add(pools, sizeof(*pool));
+		ck_assert_ptr_nonnull(pool);
+		*pool = wl_shm_create_pool(client->shm, fd, 4096);
+		if (i % 256 == 255 && !shm_client_roundtrip(client))
+			return;
+	}
+	shm_client_roundtrip(client);
+}
+
+/* One leaves a little, so as not to be refused itself; others each take one of
+ * what is left. */
+STOCK_TEST(F18_pool_flood_starves_others)
+{
+	enum { OTHERS = 64, RESERVE = 32 };
+	long left = mappings_left();
+	if (left <= RESERVE || left > MOST_MAPPINGS)
+		SKIP("%ld mappings are left", left);
+	struct stock_fixture scene;
+	stock_fixture_init_empty(&scene);
+	scene.fd = harness_memfd(STOCK_POOL_SIZE, 0x5a, 0);
+	struct shm_client clients[OTHERS];
+	struct wl_array pools;
+	wl_array_init(&pools);
+	for (int i = 0; i < OTHERS; i++)
+		shm_client_connect(&clients[i], scene.server);
+
+	flood_with_pools(&clients[0], &pools, scene.fd, left - RESERVE);
+	bool served = clients[0].connection != NULL;
+	for (int i = 1; i < OTHERS && served; i++) {
+		flood_with_pools(&clients[i], &pools, scene.fd, 1);
+		served = clients[i].connection != NULL;
+	}
+	scene.proxy = shm_client_buffer(&scene.client, scene.fd,
+		STOCK_POOL_SIZE, 128, 128);
+
+	struct wl_shm_pool **pool;
+	wl_array_for_each(pool, &pools)
+		wl_shm_pool_destroy(*pool);
+	wl_array_release(&pools);
+	for (int i = 0; i < OTHERS; i++)
+		shm_client_disconnect(&clients[i]);
+	stock_fixture_finish(&scene);
+}
+
 #define LONG_TO_UNMAP ((size_t)4 << 20)
 
 static _Thread_local bool is_display_thread;
