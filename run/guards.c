@@ -106,7 +106,8 @@ refuse(const struct findings *findings, const char *program)
 			"linked wlroots), which cannot be replaced",
 			findings->has_shm);
 	errx(EXIT_NOT_GUARDABLE, "%s uses libwayland-server, but neither its "
-		"wl_shm nor that of wlroots", program);
+		"wl_shm nor that of wlroots: one of its own cannot be replaced",
+		program);
 }
 
 /* To be freed. NULL: not installed. */

@@ -42,8 +42,9 @@ search_path(const char *name)
 			err(EXIT_USAGE, NULL);
 		if (is_program(candidate))
 			return candidate;
-		if (errno != ENOENT && errno != ENOTDIR)
-			error = errno;
+		int why = errno;
+		if (access(candidate, F_OK) == 0)
+			error = why;
 		free(candidate);
 		if (path[length] == '\0')
 			break;

@@ -78,11 +78,11 @@ test_other_machines() {
 }
 
 test_missing_libraries() {
-	build_wlroots libwlroots-0.18.so
-	rm "$root/libwlroots-0.18.so.d/libwlroots-0.18.so"
-	refuses 120 "$root/libwlroots-0.18.so.d/toy: error while loading shared \
-libraries: libwlroots-0.18.so: cannot open shared object file: No such file or \
-directory" "$root/libwlroots-0.18.so.d/toy"
+	build_wlroots libwlroots-0.99.so
+	rm "$root/libwlroots-0.99.so.d/libwlroots-0.99.so"
+	refuses 120 "$root/libwlroots-0.99.so.d/toy: error while loading shared \
+libraries: libwlroots-0.99.so: cannot open shared object file: No such file or \
+directory" "$root/libwlroots-0.99.so.d/toy"
 }
 
 test_missing_dynamic_linker() {
