@@ -5,7 +5,8 @@
  * that libwlroots itself looks into.
  *
  * - A virtual keyboard's keymap is mapped and parsed as a string. A file that
- *   shrinks, or one that fills its pages and has no NUL, ends the session. The
+ *   shrinks, or (before wlroots 0.20) one that fills its pages and has no NUL,
+ *   ends the session. The
  *   only other thing that wlroots maps like that is a table sent by the
  *   compositor that it is nested in.
  * - A gamma table is read, a DMA-BUF's end is sought, a security context's socket
@@ -33,6 +34,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -52,6 +54,7 @@ static struct {
 	__typeof__(close) *close;
 	__typeof__(read) *read;
 	__typeof__(mmap) *mmap;
+	__typeof__(munmap) *munmap;
 	__typeof__(pread) *pread;
 	__typeof__(lseek) *lseek;
 	__typeof__(fstat) *fstat;
@@ -69,6 +72,7 @@ find_next_functions(void)
 	next.close = dlsym(RTLD_NEXT, "close");
 	next.read = dlsym(RTLD_NEXT, "read");
 	next.mmap = dlsym(RTLD_NEXT, "mmap");
+	next.munmap = dlsym(RTLD_NEXT, "munmap");
 	next.pread = dlsym(RTLD_NEXT, "pread");
 	next.lseek = dlsym(RTLD_NEXT, "lseek");
 	next.fstat = dlsym(RTLD_NEXT, "fstat");
@@ -169,18 +173,44 @@ is_keymap(const void *caller, void *address, int protection, int flags)
 		flags == MAP_PRIVATE && library_code_contains(&wlroots, caller);
 }
 
-/* The kernel fills the last page with zeros. Only text that ends with it can have
- * nothing behind it; whoever sent that has not kept to the protocol. */
+/*
+ * The end of the last page is zeros. Text that reaches it gets one more page, so
+ * that it is terminated like any other:
+ *
+ *   |xxxxxxxxxxxxxxxx|xxxxxxxxxxxxxxxx|0000000000000000|
+ *   text                      + length
+ *
+ * Whoever unmaps it does not know of that page; munmap() below does. wlroots has
+ * no more than one keymap mapped at a time.
+ */
+static _Atomic(char *) padded_text;
+static _Atomic size_t padded_length;
+
 static bool
-is_terminated(const char *text, size_t length)
+keep_padding(char *text, size_t length)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	return length % page != 0 || memchr(text, '\0', length) != NULL;
+	char *none = NULL;
+	if (!atomic_compare_exchange_strong(&padded_text, &none, text))
+		return false;
+	padded_length = length;
+	return true;
 }
 
-/* What a file lacks is left out: keymaps that end before were always good. */
+EXPORT int
+munmap(void *address, size_t length)
+{
+	char *text = address;
+	if (text != NULL && atomic_load(&padded_text) == text) {
+		if (length == padded_length)
+			length += (size_t)sysconf(_SC_PAGESIZE);
+		atomic_store(&padded_text, NULL);
+	}
+	return NEXT(munmap)(address, length);
+}
+
+/* What the file lacks is left out: text that ends before was always good. */
 static bool
-fill_with_text(char *text, size_t length, int fd, uint64_t offset)
+read_keymap(char *text, size_t length, int fd, uint64_t offset)
 {
 	struct fd_verdict verdict = seal_check(fd, length, false);
 	if (!read_fd_allowed(&verdict, SHMGUARD_BLOCKING_REJECT)) {
@@ -193,37 +223,43 @@ fill_with_text(char *text, size_t length, int fd, uint64_t offset)
 			strerror(errno));
 		return false;
 	}
-	if (!is_terminated(text, length)) {
-		guard_log(&policy, SHMGUARD_LOG_INFO,
-			"keymap refused: it is not terminated");
-		errno = EINVAL;
-		return false;
-	}
 	return true;
 }
 
-/* Private memory in place of a mapping: munmap(2) does for both. */
+/* Private memory in place of a mapping. */
 static void *
 copy_keymap(size_t length, int fd, uint64_t offset)
 {
-	if (length > COPY_MAX) {
+	if (length == 0 || length > COPY_MAX) {
 		guard_log(&policy, SHMGUARD_LOG_INFO, "keymap refused: %s",
-			shmguard_reason_text(SHMGUARD_REASON_OVER_LIMIT));
-		errno = ENOMEM;
+			shmguard_reason_text(SHMGUARD_REASON_TOO_LARGE));
+		errno = length == 0 ? EINVAL : ENOMEM;
 		return MAP_FAILED;
 	}
-	void *text = NEXT(mmap)(NULL, length, PROT_READ | PROT_WRITE,
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t padding = length % page == 0 ? page : 0;
+	char *text = NEXT(mmap)(NULL, length + padding, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (text == MAP_FAILED)
 		return MAP_FAILED;
-	if (!fill_with_text(text, length, fd, offset)) {
-		int saved_errno = errno;
-		munmap(text, length);
-		errno = saved_errno;
-		return MAP_FAILED;
+	if (!read_keymap(text, length, fd, offset))
+		goto err_text;
+
+	bool ends = padding == 0 || memchr(text, '\0', length) != NULL;
+	if (!ends && !keep_padding(text, length)) {
+		errno = ENOMEM;
+		goto err_text;
 	}
+	if (ends && padding > 0)
+		NEXT(munmap)(text + length, padding);
 	mprotect(text, length, PROT_READ);
 	return text;
+
+err_text:;
+	int saved_errno = errno;
+	NEXT(munmap)(text, length + padding);
+	errno = saved_errno;
+	return MAP_FAILED;
 }
 
 EXPORT void *

@@ -61,8 +61,8 @@ test_wlroots_preload_objects_need_nothing_of_ours() {
 
 # It stands before the C library: one name more would be taken from it as well.
 test_object_for_descriptors_exports_system_calls() {
-	diff <(printf '%s\n' close fstat fstat64 lseek lseek64 mmap mmap64 pread \
-		pread64 read) <(exports "$WLROOTS_FDS")
+	diff <(printf '%s\n' close fstat fstat64 lseek lseek64 mmap mmap64 \
+		munmap pread pread64 read) <(exports "$WLROOTS_FDS")
 	if readelf --dynamic "$WLROOTS_FDS" | grep 'NEEDED.*shmguard'; then
 		return 1
 	fi
