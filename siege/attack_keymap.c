@@ -21,6 +21,9 @@
 /* Long enough for the parser to be surprised in the middle. */
 #define LONG_KEYMAP ((size_t)1 << 20)
 
+/* Four of what the parser skips. */
+#define BLANKS 0x20202020
+
 static struct zwp_virtual_keyboard_v1 *
 keyboard_create(struct client *client)
 {
@@ -56,8 +59,7 @@ keymap_lost(struct client *client, unsigned int number)
 	struct zwp_virtual_keyboard_v1 *keyboard = keyboard_create(client);
 	if (keyboard == NULL)
 		return;
-	/* The parser skips white space. */
-	int fd = file_create(files[number].size, 0, 0x20202020);
+	int fd = file_create(files[number].size, 0, BLANKS);
 	keymap_send(keyboard, fd, files[number].claimed);
 	client_sync(client);
 	close(fd);
@@ -71,7 +73,7 @@ keymap_cut(struct client *client, unsigned int number)
 	struct zwp_virtual_keyboard_v1 *keyboard = keyboard_create(client);
 	if (keyboard == NULL)
 		return;
-	int fd = file_create(LONG_KEYMAP, 0, 0x20202020);
+	int fd = file_create(LONG_KEYMAP, 0, BLANKS);
 	keymap_send(keyboard, fd, LONG_KEYMAP);
 	wl_display_flush(client->display);
 	poll(NULL, 0, (int)number);
@@ -89,10 +91,53 @@ keymap_endless(struct client *client, unsigned int number)
 	struct zwp_virtual_keyboard_v1 *keyboard = keyboard_create(client);
 	if (keyboard == NULL)
 		return;
-	int fd = file_create(size, 0, 0x20202020);
+	int fd = file_create(size, 0, BLANKS);
 	keymap_send(keyboard, fd, (uint32_t)size);
 	client_sync(client);
 	close(fd);
+}
+
+/* Seals, ends and lengths as various clients choose them. */
+static void
+keymap_unusual(struct client *client, unsigned int number)
+{
+	static const char text[] =
+		"xkb_keymap {"
+		" xkb_keycodes { include \"evdev\" };"
+		" xkb_types { include \"complete\" };"
+		" xkb_compat { include \"complete\" };"
+		" xkb_symbols { include \"pc+us\" };"
+		"};";
+	enum { TEXT_LENGTH = sizeof(text) - 1 };
+	const size_t page = page_size();
+	const struct {
+		const char *label;
+		size_t claimed, file_size;
+		size_t nul_at; /* SIZE_MAX: nowhere */
+	} files[] = {
+		{"as long as its text", sizeof(text), sizeof(text), TEXT_LENGTH},
+		{"in a longer file", sizeof(text), 3 * page, TEXT_LENGTH},
+		{"without a NUL", TEXT_LENGTH, TEXT_LENGTH, SIZE_MAX},
+		{"fills a page", page, page, page - 1},
+		{"fills a page without a NUL", page, page, SIZE_MAX},
+		{"fills two pages without a NUL", 2 * page, 2 * page, SIZE_MAX},
+	};
+	client_label(client, "%s", files[number].label);
+	struct zwp_virtual_keyboard_v1 *keyboard = keyboard_create(client);
+	if (keyboard == NULL)
+		return;
+
+	int fd = file_create(files[number].file_size, MFD_ALLOW_SEALING, BLANKS);
+	if (pwrite(fd, text, TEXT_LENGTH, 0) < 0 ||
+			(files[number].nul_at != SIZE_MAX &&
+				pwrite(fd, "", 1, (off_t)files[number].nul_at) < 0))
+		fail("pwrite");
+	file_seal(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	int reader = file_reopen(fd, O_RDONLY);
+	keymap_send(keyboard, reader, (uint32_t)files[number].claimed);
+	close(reader);
+	close(fd);
+	client_sync(client);
 }
 
 /* Kept up until the compositor has been judged. */
@@ -172,6 +217,15 @@ const struct attack keymap_attacks[] = {
 		.accepted = OUTCOME_ANY_SAFE,
 		.run = keymap_silent,
 		.finish = stop_serving,
+	},
+	{
+		.name = "friendly-keymap",
+		.about = "gives a virtual keyboard keymaps of unusual lengths",
+		.expected = "takes them",
+		.rule = "virtual-keyboard-unstable-v1, keymap",
+		.accepted = OUTCOME_SERVED,
+		.cases = 6,
+		.run = keymap_unusual,
 	},
 	{0},
 };
