@@ -114,7 +114,9 @@ limits_resolve_for(struct shmguard_limits *limits,
 	set_default(&total->buffers, SIZE_MAX);
 	set_default(&total->holes, MAX_HOLES_OF_ALL);
 
-	set_default(&client->mappings, total->mappings / 8);
+	/* A little less than the first to come could have (account.h), so that it
+	 * is told of this limit and not of the total. */
+	set_default(&client->mappings, total->mappings / 10);
 	set_default(&client->bytes, total->bytes / 2);
 	set_default(&client->descriptors, total->descriptors / 2);
 	set_default(&client->pools, least(client->mappings, MAX_POOLS));

@@ -35,10 +35,10 @@ TEST(I9_defaults_follow_what_the_process_has)
 	ck_assert_uint_eq(limits.total.descriptors, 256);
 	ck_assert_uint_eq(limits.total.pools, SIZE_MAX);
 	ck_assert_uint_eq(limits.total.buffers, SIZE_MAX);
-	ck_assert_uint_eq(limits.client.mappings, 6143);
+	ck_assert_uint_eq(limits.client.mappings, 4914);
 	ck_assert_uint_eq(limits.client.bytes, 1152 * MIB);
 	ck_assert_uint_eq(limits.client.descriptors, 128);
-	ck_assert_uint_eq(limits.client.pools, 6143);
+	ck_assert_uint_eq(limits.client.pools, 4914);
 	ck_assert_uint_eq(limits.client.buffers, 65536);
 	ck_assert_uint_eq(limits.client.holes, 512 * MIB);
 	ck_assert_uint_eq(limits.total.holes, 2048 * MIB);
@@ -85,8 +85,8 @@ TEST(I9_limits_that_are_set_stay)
 
 	struct shmguard_limits fewer = {.total = {.mappings = 800}};
 	limits_resolve(&fewer);
-	ck_assert_uint_eq(fewer.client.mappings, 100);
-	ck_assert_uint_eq(fewer.client.pools, 100);
+	ck_assert_uint_eq(fewer.client.mappings, 80);
+	ck_assert_uint_eq(fewer.client.pools, 80);
 }
 
 TEST(I9_address_space_is_measured)

@@ -174,7 +174,7 @@ struct shmguard_usage {
  * is one by itself.
  */
 struct shmguard_limits {
-	/** For each client [an eighth of the total's mappings, half of its bytes
+	/** For each client [a tenth of the total's mappings, half of its bytes
 	 * and descriptors, at most 16,384 pools, 65,536 buffers, 512 MiB of
 	 * holes]. */
 	struct shmguard_usage client;
