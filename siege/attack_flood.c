@@ -20,10 +20,10 @@ unsigned int flood_size = 2000;
 static bool
 pace(struct client *client, unsigned int number)
 {
-	if (number % 256 == 255)
+	bool hung_up = number % 8 == 7 && wl_display_flush(client->display) < 0;
+	/* What it said before it did is still to be read. */
+	if (number % 256 == 255 || hung_up)
 		return client_sync(client);
-	if (number % 8 == 7)
-		wl_display_flush(client->display);
 	return client_is_alive(client);
 }
 
@@ -34,6 +34,79 @@ pool_flood(struct client *client, unsigned int number)
 	int fd = file_create(page_size(), 0, HOSTILE_PIXEL);
 	for (unsigned int i = 0; i < flood_size && pace(client, i); i++)
 		pool_create(client, fd, (int32_t)page_size());
+	close(fd);
+}
+
+/* As many as there can be and no more: whoever asks for one too many is shown
+ * the door, and with it goes what it has. So the attacker finds out how many
+ * those are. Another connection then makes all but a few of them, and further
+ * ones, which have little to lose, the rest. They stay for the verdict. */
+#define HOARD_MAX 80000 /* whatever --flood is: fewer hurt nobody */
+#define HOARDERS 64
+#define HOARD_RESERVE 32
+
+static struct client hoarders[HOARDERS];
+static unsigned int n_hoarders;
+
+/* Returns how many there were when the client was told to stop. */
+static unsigned int
+make_pools(struct client *client, int fd, unsigned int count)
+{
+	unsigned int i;
+	for (i = 0; i < count && pace(client, i); i++)
+		pool_create(client, fd, (int32_t)page_size());
+	client_sync(client);
+	return i;
+}
+
+static void
+pool_hoard(struct client *client, unsigned int number)
+{
+	(void)number;
+	int fd = file_create(page_size(), 0, HOSTILE_PIXEL);
+	unsigned int most = make_pools(client, fd, HOARD_MAX);
+	/* It may be as many fewer as were on their way. */
+	unsigned int sure = most > 256 ? most - 256 : 0;
+	if (sure <= HOARD_RESERVE || client_is_alive(client)) {
+		close(fd);
+		return;
+	}
+	unsigned int share = sure - HOARD_RESERVE;
+	while (share > 0 && n_hoarders < HOARDERS) {
+		struct client *hoarder = &hoarders[n_hoarders++];
+		if (!client_connect(hoarder, client->patience))
+			break;
+		make_pools(hoarder, fd, share);
+		if (share > 16)
+			share = 16;
+		else if (!client_is_alive(hoarder))
+			share = share > 1 ? 1 : 0;
+	}
+	close(fd);
+}
+
+static void
+end_hoard(void)
+{
+	while (n_hoarders > 0)
+		client_disconnect(&hoarders[--n_hoarders]);
+}
+
+/* Each buffer keeps the mapping that its pool had when it was made. */
+static void
+mapping_flood(struct client *client, unsigned int number)
+{
+	(void)number;
+	const struct claim claim = {.width = 16, .height = 16, .stride = 64};
+	size_t size = page_size();
+	int fd = file_create(size, 0, HOSTILE_PIXEL);
+	file_resize(fd, (flood_size + 1) * page_size());
+	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)size);
+	for (unsigned int i = 0; i < flood_size && pace(client, i); i++) {
+		pool_buffer(pool, &claim);
+		size += page_size();
+		wl_shm_pool_resize(pool, (int32_t)size);
+	}
 	close(fd);
 }
 
@@ -85,6 +158,23 @@ const struct attack flood_attacks[] = {
 		.rule = "F18; I9",
 		.accepted = OUTCOME_ANY_SAFE,
 		.run = pool_flood,
+	},
+	{
+		.name = "pool-hoard",
+		.about = "makes as many pools as it may and keeps them",
+		.expected = "leaves enough for the others",
+		.rule = "F18; I9",
+		.accepted = OUTCOME_ANY_SAFE,
+		.run = pool_hoard,
+		.finish = end_hoard,
+	},
+	{
+		.name = "mapping-flood",
+		.about = "resizes a pool after each buffer, which keeps its mapping",
+		.expected = "serves the others, whatever it does to this client",
+		.rule = "I6; I9",
+		.accepted = OUTCOME_ANY_SAFE,
+		.run = mapping_flood,
 	},
 	{
 		.name = "file-flood",

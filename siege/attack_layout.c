@@ -174,6 +174,8 @@ extreme_size(struct client *client, unsigned int number)
 		{"200,000 pixels high", 1 << 20, {0, 1, 200000, 4, 0}},
 		{"half a billion pixels wide", INT32_MAX,
 			{0, (1 << 29) - 1, 1, INT32_MAX - 3, 0}},
+		{"half a billion pixels high", INT32_MAX,
+			{0, 1, (1 << 29) - 1, 4, 0}},
 	};
 	client_label(client, "%s", cases[number].label);
 
@@ -219,7 +221,7 @@ const struct attack layout_attacks[] = {
 		.expected = "shows what it can or refuses, and lives",
 		.rule = "I9; some compositors abort or hang",
 		.accepted = OUTCOME_ANY_SAFE,
-		.cases = 9,
+		.cases = 10,
 		.run = extreme_size,
 	},
 	{0},

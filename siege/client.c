@@ -338,13 +338,18 @@ error_name(const struct wl_interface *interface, uint32_t code)
 bool
 client_was_told(const struct client *client, char *text, size_t size)
 {
-	if (client->display == NULL ||
-			wl_display_get_error(client->display) != EPROTO)
+	if (client->display == NULL)
 		return false;
 
 	const struct wl_interface *interface = NULL;
 	uint32_t code = wl_display_get_protocol_error(client->display,
 		&interface, NULL);
+	/* The display's own errors have other numbers than EPROTO, and errors of
+	 * objects that are gone have no interface. */
+	if (interface == NULL &&
+			wl_display_get_error(client->display) != EPROTO)
+		return false;
+
 	const char *message = strstr(last_log_line, ": error ");
 	if (message != NULL)
 		message = strstr(message + 2, ": ");
