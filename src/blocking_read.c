@@ -12,6 +12,10 @@
 #define NSEC_PER_SEC INT64_C(1000000000)
 #define NSEC_PER_MSEC INT64_C(1000000)
 
+/* Of what was waited, so much is no server's fault: pages that are in memory take
+ * 0.5 to 1 ms per MiB. */
+#define COPY_NSEC_PER_BYTE 1
+
 /* One read, while two threads know of it. */
 struct read_job {
 	struct blocking_source source;
@@ -82,7 +86,7 @@ run_reader(void *data)
 
 /* With the lock held. Returns whether the reader is done. */
 static bool
-wait_for_reader(struct read_job *job)
+wait_for_reader(struct read_job *job, size_t length)
 {
 	int64_t start = now();
 	debt -= (start - debt_time) / BLOCKING_READ_SHARE;
@@ -98,7 +102,10 @@ wait_for_reader(struct read_job *job)
 	while (!job->done && pthread_cond_timedwait(&job->finished, &lock,
 			&deadline) != ETIMEDOUT)
 		continue;
-	debt += now() - start;
+	int64_t waited = now() - start;
+	int64_t excused = (int64_t)length * COPY_NSEC_PER_BYTE;
+	if (waited > excused)
+		debt += waited - excused;
 	return job->done;
 }
 
@@ -126,7 +133,7 @@ blocking_read(const struct blocking_source *source, off_t offset, size_t length)
 
 	pthread_mutex_lock(&lock);
 	bool started = start_reader(job);
-	bool done = started && wait_for_reader(job);
+	bool done = started && wait_for_reader(job, length);
 	job->abandoned = !done;
 	pthread_mutex_unlock(&lock);
 

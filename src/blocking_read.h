@@ -30,8 +30,9 @@ struct blocking_source {
  * BLOCKING_READERS_MAX others hang already. NULL with errno ENOMEM.
  *
  * All calls in the process together wait no longer than the deadline, plus the
- * share above of the time that passes: whoever makes a hundred slow files makes
- * us wait no longer than with one. Any thread.
+ * share above of the time that passes, plus what it takes to copy the bytes if
+ * nobody has to be waited for: whoever makes a hundred slow files makes us wait no
+ * longer than with one. Any thread.
  */
 struct view_copy *blocking_read(const struct blocking_source *source,
 	off_t offset, size_t length);

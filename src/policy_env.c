@@ -137,6 +137,16 @@ set_length(struct settings *settings, const struct variable *variable,
 	return length > 0;
 }
 
+static bool
+set_milliseconds(struct settings *settings, const struct variable *variable,
+	const char *value)
+{
+	unsigned int time = (unsigned int)parse_amount(value, INT32_MAX);
+	if (time > 0)
+		memcpy((char *)settings + variable->offset, &time, sizeof(time));
+	return time > 0;
+}
+
 #define OF(member) offsetof(struct settings, member)
 
 #define OF_CLIENT(member) OF(policy.limits.client.member)
@@ -144,6 +154,9 @@ set_length(struct settings *settings, const struct variable *variable,
 
 static const struct variable variables[] = {
 	{"SHMGUARD_UNSEALED", "trap|copy|reject", set_word, OF(policy.unsealed)},
+	{"SHMGUARD_BLOCKING", "reject|allow|copy", set_word, OF(policy.blocking)},
+	{"SHMGUARD_BLOCKING_DEADLINE", AMOUNT, set_milliseconds,
+		OF(policy.blocking_deadline)},
 	{"SHMGUARD_ADOPT_SEALS", "0|1", set_flag, OF(policy.adopt_seals)},
 	{"SHMGUARD_READ_ONLY", "0|1", set_read_only, 0},
 	{"SHMGUARD_FEEDBACK", "0|1", set_flag, OF(policy.feedback)},
@@ -154,12 +167,14 @@ static const struct variable variables[] = {
 	{"SHMGUARD_MAX_BYTES", AMOUNT, set_amount, OF_CLIENT(bytes)},
 	{"SHMGUARD_MAX_DESCRIPTORS", AMOUNT, set_amount,
 		OF_CLIENT(descriptors)},
+	{"SHMGUARD_MAX_HOLES", AMOUNT, set_amount, OF_CLIENT(holes)},
 	{"SHMGUARD_MAX_WIDTH", AMOUNT, set_length, OF(policy.limits.width)},
 	{"SHMGUARD_MAX_HEIGHT", AMOUNT, set_length, OF(policy.limits.height)},
 	{"SHMGUARD_MAX_STRIDE", AMOUNT, set_length, OF(policy.limits.stride)},
 };
 
-_Static_assert(sizeof(enum shmguard_unsealed) == sizeof(unsigned int),
+_Static_assert(sizeof(enum shmguard_unsealed) == sizeof(unsigned int) &&
+	sizeof(enum shmguard_blocking) == sizeof(unsigned int),
 	"set_word() stores an int");
 
 /* A program with privileges that its user does not have would use them to write

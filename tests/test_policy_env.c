@@ -72,6 +72,26 @@ run_scene(const char *name, const char *value, struct shmguard_policy before)
 
 static const struct shmguard_policy none = {0};
 
+/* One line, and as if it had not been there. */
+static void
+check_ignored(const char *name, const char *value, const char *values)
+{
+	struct shmguard_policy before = {
+		.unsealed = SHMGUARD_UNSEALED_COPY,
+		.adopt_seals = true,
+		.writable = true,
+	};
+	char expected[256];
+	snprintf(expected, sizeof(expected),
+		"shmguard: %s=%s is ignored, it is not %s\n" LINES,
+		name, value, values);
+	run_scene(name, value, before);
+	ck_assert_str_eq(scene->said, expected);
+	ck_assert_int_eq(scene->policy.unsealed, SHMGUARD_UNSEALED_COPY);
+	ck_assert(scene->policy.adopt_seals);
+	ck_assert(scene->policy.writable);
+}
+
 TEST(unsealed_takes_each_word)
 {
 	run_scene("SHMGUARD_UNSEALED", "trap", (struct shmguard_policy){
@@ -82,6 +102,23 @@ TEST(unsealed_takes_each_word)
 	ck_assert_int_eq(scene->policy.unsealed, SHMGUARD_UNSEALED_COPY);
 	run_scene("SHMGUARD_UNSEALED", "reject", none);
 	ck_assert_int_eq(scene->policy.unsealed, SHMGUARD_UNSEALED_REJECT);
+}
+
+TEST(I10_blocking_takes_each_word)
+{
+	run_scene("SHMGUARD_BLOCKING", "reject", (struct shmguard_policy){
+		.blocking = SHMGUARD_BLOCKING_COPY});
+	ck_assert_int_eq(scene->policy.blocking, SHMGUARD_BLOCKING_REJECT);
+	run_scene("SHMGUARD_BLOCKING", "allow", none);
+	ck_assert_int_eq(scene->policy.blocking, SHMGUARD_BLOCKING_ALLOW);
+	run_scene("SHMGUARD_BLOCKING", "copy", none);
+	ck_assert_int_eq(scene->policy.blocking, SHMGUARD_BLOCKING_COPY);
+	ck_assert_uint_eq(scene->policy.blocking_deadline, 0);
+	run_scene("SHMGUARD_BLOCKING_DEADLINE", "25", none);
+	ck_assert_uint_eq(scene->policy.blocking_deadline, 25);
+	check_ignored("SHMGUARD_BLOCKING", "trap", "reject|allow|copy");
+	check_ignored("SHMGUARD_BLOCKING_DEADLINE", "0",
+		"a number, or one with K, M or G");
 }
 
 TEST(flags_are_0_or_1)
@@ -124,26 +161,6 @@ TEST(what_the_environment_does_not_name_stays)
 	ck_assert(scene->policy.dump_client_memory);
 }
 
-/* One line, and as if it had not been there. */
-static void
-check_ignored(const char *name, const char *value, const char *values)
-{
-	struct shmguard_policy before = {
-		.unsealed = SHMGUARD_UNSEALED_COPY,
-		.adopt_seals = true,
-		.writable = true,
-	};
-	char expected[256];
-	snprintf(expected, sizeof(expected),
-		"shmguard: %s=%s is ignored, it is not %s\n" LINES,
-		name, value, values);
-	run_scene(name, value, before);
-	ck_assert_str_eq(scene->said, expected);
-	ck_assert_int_eq(scene->policy.unsealed, SHMGUARD_UNSEALED_COPY);
-	ck_assert(scene->policy.adopt_seals);
-	ck_assert(scene->policy.writable);
-}
-
 TEST(unknown_values_get_a_line_and_change_nothing)
 {
 	static const char *const bad[] = {
@@ -173,6 +190,7 @@ TEST(I9_limits_are_numbers)
 		{"SHMGUARD_MAX_BYTES", "2047M", LIMIT(bytes), 2047u << 20},
 		{"SHMGUARD_MAX_BYTES", "3G", LIMIT(bytes), 3u << 30},
 		{"SHMGUARD_MAX_DESCRIPTORS", "99", LIMIT(descriptors), 99},
+		{"SHMGUARD_MAX_HOLES", "64M", LIMIT(holes), 64 << 20},
 	};
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		struct shmguard_limits expected = {0};

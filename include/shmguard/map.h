@@ -201,7 +201,8 @@ struct shmguard_policy {
 	enum shmguard_handler handler;
 	/** For SHMGUARD_BLOCKING_COPY, in milliseconds: how long accesses may
 	 * wait for servers. All in the process together wait no longer than that
-	 * in a row, and for an eighth of the time in the long run. */
+	 * in a row, and for an eighth of the time in the long run (and 1 ms for
+	 * each MiB, which is about what copying takes). */
 	unsigned int blocking_deadline;
 	/** Add F_SEAL_SHRINK ourselves to files that allow it. The owner of the
 	 * file then cannot shrink it any more, which some rely on. */
