@@ -174,7 +174,10 @@ TEST(I9_amounts_do_not_overflow)
 TEST(I9_newcomer_finds_something_left)
 {
 	enum { GREEDY = 40 };
-	struct shmguard_limits limits = {.total = {.mappings = 10000}};
+	struct shmguard_limits limits = {
+		.client = {.mappings = SIZE_MAX},
+		.total = {.mappings = 10000},
+	};
 	struct account *accounts[GREEDY];
 	size_t taken[GREEDY], sum = 0;
 	for (int i = 0; i < GREEDY; i++) {

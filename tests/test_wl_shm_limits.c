@@ -286,7 +286,10 @@ TEST(I9_many_greedy_clients_leave_something)
 	enum { CLIENTS = 20 };
 	struct guard_fixture fixture;
 	guard_fixture_init(&fixture, &(struct shmguard_policy){
-		.limits.total.mappings = 1000});
+		.limits = {
+			.client.mappings = SIZE_MAX,
+			.total.mappings = 1000,
+		}});
 	int fd = harness_memfd(4096, 0, 0);
 	struct wl_buffer *kept =
 		shm_client_buffer(&fixture.client, fd, 4096, 32, 32);
