@@ -17,6 +17,9 @@ enum outcome {
 	OUTCOME_HUNG = 1 << 4,         /* nobody is served any more */
 	OUTCOME_DIED = 1 << 5,         /* there is no compositor any more */
 	OUTCOME_SKIPPED = 1 << 6,      /* the attack could not be made here */
+	/* As if nothing had happened; but the memory that is bad when it is read
+	 * was never read. */
+	OUTCOME_UNREAD = 1 << 7,
 };
 
 /* The compositor is free to choose. */
@@ -36,6 +39,9 @@ struct attack {
 	const char *expected;  /* what a correct compositor does */
 	const char *rule;      /* where that is written or was seen */
 	unsigned int accepted; /* OUTCOME_* bits */
+	/* The memory is bad only when it is read: to be served proves nothing
+	 * unless client->witness says that it was. */
+	bool reads;
 	unsigned int cases;    /* 0 is one; each has a connection of its own */
 	/* Called with a window that is presented. Whatever it leaves behind in
 	 * the client goes with the connection. */
@@ -59,8 +65,9 @@ extern const struct attack truncate_attacks[];
 extern unsigned int flood_size;
 
 /* Says what became of the client, in a word and a line, and looks at the
- * compositor from the outside. */
-enum outcome judge_client(struct client *client, char *text, size_t size);
+ * compositor from the outside. `reads` is the attack's. */
+enum outcome judge_client(struct client *client, bool reads, char *text,
+	size_t size);
 
 const char *outcome_word(enum outcome outcome);
 

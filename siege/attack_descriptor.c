@@ -184,6 +184,7 @@ const struct attack descriptor_attacks[] = {
 		.expected = "shows zeros for what is missing, posts invalid_fd",
 		.rule = "F16",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = huge_hole,
 	},
 	{0},

@@ -91,6 +91,7 @@ const struct attack fuse_attacks[] = {
 		.expected = "refuses the pool, or posts invalid_fd when read",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = fuse_short,
 		.finish = stop_serving,
 	},

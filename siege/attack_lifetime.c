@@ -5,6 +5,7 @@
 #include "pool.h"
 #include "virtual-pointer-client-protocol.h"
 #include "window.h"
+#include "witness.h"
 #include "xdg-shell-client-protocol.h"
 
 #include <unistd.h>
@@ -49,6 +50,7 @@ destroyed_before_read(struct client *client, unsigned int number)
 	client_sync(client);
 	file_resize(fd, 0);
 	window_present(client, client->window.buffer, PRESENTED);
+	witness_show(client, child);
 	close(fd);
 }
 
@@ -72,6 +74,7 @@ subsurface_lost(struct client *client, unsigned int number)
 		file_resize(fd, page_size());
 		window_await_frames(client);
 	}
+	witness_show(client, child);
 	close(fd);
 }
 
@@ -129,6 +132,7 @@ cursor_lost(struct client *client, unsigned int number)
 		file_resize(fd, 0);
 		window_present(client, client->window.buffer, 1);
 	}
+	witness_show(client, cursor);
 	close(fd);
 }
 
@@ -169,6 +173,7 @@ const struct attack lifetime_attacks[] = {
 		.expected = "guards memory longer than the protocol object lives",
 		.rule = "F14; I6",
 		.accepted = OUTCOME_ANY_SAFE,
+		.reads = true,
 		.run = destroyed_before_read,
 	},
 	{
@@ -177,6 +182,7 @@ const struct attack lifetime_attacks[] = {
 		.expected = "shows zeros for what is missing, posts invalid_fd",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = subsurface_lost,
 	},
 	{
@@ -185,6 +191,7 @@ const struct attack lifetime_attacks[] = {
 		.expected = "shows zeros for what is missing, posts invalid_fd",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = cursor_lost,
 	},
 	{

@@ -191,6 +191,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "shows zeros for what is missing, posts invalid_fd",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.cases = 3,
 		.run = truncate_before_read,
 	},
@@ -200,6 +201,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "shows zeros for what is missing, posts invalid_fd",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = truncate_while_presenting,
 	},
 	{
@@ -208,6 +210,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "refuses the pool, or posts invalid_fd at the first read",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.cases = 3,
 		.run = short_file,
 	},
@@ -217,6 +220,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "never trusts a size that it asked for",
 		.rule = "I1, I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = size_race,
 	},
 	{
@@ -225,6 +229,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "asks again at every resize, posts invalid_fd",
 		.rule = "F1",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = sealed_then_resized,
 	},
 	{
@@ -233,6 +238,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "compares the size with the claim after the seal",
 		.rule = "I7: a seal means nothing for a file that is too short",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = sealed_too_late,
 	},
 	{
@@ -241,6 +247,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "does not take a later seal for an earlier size",
 		.rule = "I7",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = sealed_meanwhile,
 	},
 	{
@@ -249,6 +256,7 @@ const struct attack truncate_attacks[] = {
 		.expected = "survives two broken pools that are read at once",
 		.rule = "F5",
 		.accepted = OUTCOME_TOLD,
+		.reads = true,
 		.run = two_pools,
 	},
 	{0},

@@ -44,6 +44,13 @@ struct capture {
 	int offered, ready, finished;
 };
 
+/* Whether the compositor reads what is shown. */
+enum witness {
+	WITNESS_NONE,
+	WITNESS_UNREAD,
+	WITNESS_READ,
+};
+
 struct client {
 	int patience; /* milliseconds */
 
@@ -71,6 +78,9 @@ struct client {
 	struct capture capture;
 
 	bool stalled;
+	/* Set by witness_show(), which an attack calls itself if its bad memory
+	 * is not the window's. */
+	enum witness witness;
 	char label[64];    /* which case of an attack this is; may be empty */
 	char skipped[128]; /* why the attack does not apply here; or empty */
 	char wrong[128];   /* what a compositor did wrong although it answers */

@@ -3,6 +3,7 @@
 
 #include "pool.h"
 #include "window.h"
+#include "witness.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -28,6 +29,8 @@ outcome_word(enum outcome outcome)
 		return "died";
 	case OUTCOME_SKIPPED:
 		return "skipped";
+	case OUTCOME_UNREAD:
+		return "unread";
 	}
 	return "unknown";
 }
@@ -94,7 +97,7 @@ judge_compositor(int patience, char *text, size_t size)
 }
 
 enum outcome
-judge_client(struct client *client, char *text, size_t size)
+judge_client(struct client *client, bool reads, char *text, size_t size)
 {
 	if (client->skipped[0] != '\0') {
 		snprintf(text, size, "%s", client->skipped);
@@ -104,6 +107,8 @@ judge_client(struct client *client, char *text, size_t size)
 	/* Whatever the attack did, the first buffer is still a good one. */
 	if (client_sync(client))
 		window_present(client, client->window.buffer, 1);
+	if (reads && client->witness == WITNESS_NONE)
+		witness_show(client, client->window.surface);
 	enum outcome outcome = judge_compositor(client->patience, text, size);
 	if (outcome != OUTCOME_SERVED)
 		return outcome;
@@ -118,6 +123,14 @@ judge_client(struct client *client, char *text, size_t size)
 		snprintf(text, size, "the connection was closed without a word");
 		return OUTCOME_DISCONNECTED;
 	}
-	snprintf(text, size, "%s", client->wrong);
-	return client->wrong[0] != '\0' ? OUTCOME_WRONG : OUTCOME_SERVED;
+	if (client->wrong[0] != '\0') {
+		snprintf(text, size, "%s", client->wrong);
+		return OUTCOME_WRONG;
+	}
+	if (reads && client->witness != WITNESS_READ) {
+		snprintf(text, size, "what is shown there is not read");
+		return OUTCOME_UNREAD;
+	}
+	text[0] = '\0';
+	return OUTCOME_SERVED;
 }

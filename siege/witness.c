@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "witness.h"
+
+#include "pool.h"
+#include "window.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Every other piece of the file is a hole, so that it matters little which part
+ * of the surface is in sight. */
+#define PIECE ((size_t)64 << 10)
+
+#define WITNESS_PIXEL 0xff405060
+#define PRESENTED 2
+
+static blkcnt_t
+blocks(int fd)
+{
+	struct stat stat;
+	if (fstat(fd, &stat) < 0)
+		fail("fstat");
+	return stat.st_blocks;
+}
+
+void
+witness_show(struct client *client, struct wl_surface *surface)
+{
+	if (!client_is_alive(client))
+		return;
+	int fd = file_create(0, MFD_ALLOW_SEALING, 0);
+	file_resize(fd, PICTURE_BYTES);
+	for (size_t i = 0; i < PICTURE_BYTES; i += 2 * PIECE)
+		file_paint(fd, i, PIECE, WITNESS_PIXEL);
+	file_seal(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	blkcnt_t unread = blocks(fd);
+
+	struct wl_buffer *buffer = buffer_create(client, fd, &picture);
+	surface_commit(surface, buffer);
+	if (window_present(client, surface == client->window.surface ? buffer :
+			client->window.buffer, PRESENTED))
+		client->witness = blocks(fd) > unread ? WITNESS_READ :
+			WITNESS_UNREAD;
+	close(fd);
+}
