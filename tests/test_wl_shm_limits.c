@@ -238,7 +238,12 @@ TEST(I9_limits_are_on_what_is_held)
 {
 	struct guard_fixture fixture;
 	guard_fixture_init(&fixture, &(struct shmguard_policy){
-		.limits.client = {1, 1, 1, 4096, 1}});
+		.limits.client = {
+			.pools = 1,
+			.buffers = 1,
+			.mappings = 1,
+			.bytes = 4096,
+		}});
 	int fd = harness_memfd(4096, 0, 0);
 	for (int i = 0; i < 100; i++) {
 		wl_buffer_destroy(
