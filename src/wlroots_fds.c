@@ -105,7 +105,8 @@ prepare(void)
 static bool
 file_may_block(int fd)
 {
-	return fd_may_be_file(fd) && seal_check(fd, 0, false).may_block;
+	return policy.blocking != SHMGUARD_BLOCKING_ALLOW &&
+		fd_may_be_file(fd) && seal_check(fd, 0, false).may_block;
 }
 
 static bool
@@ -213,7 +214,7 @@ static bool
 read_keymap(char *text, size_t length, int fd, uint64_t offset)
 {
 	struct fd_verdict verdict = seal_check(fd, length, false);
-	if (!read_fd_allowed(&verdict, SHMGUARD_BLOCKING_REJECT)) {
+	if (!read_fd_allowed(&verdict, policy.blocking)) {
 		guard_log(&policy, SHMGUARD_LOG_INFO, "keymap refused: %s",
 			shmguard_reason_text(verdict.reason));
 		return false;

@@ -357,8 +357,9 @@ void shmguard_total_usage(struct shmguard_usage *usage);
  * block or take long. Pipes and sockets are refused: they have to be read as
  * their bytes arrive, by an event loop.
  *
- * Of the policy, which may be NULL, only `blocking` matters. `reason`, which may
- * be NULL, tells why the file was refused, or what kind it is.
+ * Of the policy, which may be NULL, only SHMGUARD_BLOCKING_ALLOW matters: files
+ * that can block are refused otherwise. `reason`, which may be NULL, tells why the
+ * file was refused, or what kind it is.
  *
  * Returns memory to be freed with free(3). A NUL follows the bytes, so that text
  * can be handed to a parser of strings; it was terminated by the peer itself if
