@@ -126,7 +126,8 @@ map_generation_charge_holes(struct trap_range *range, size_t bytes)
 	struct map_generation *generation = range->data;
 	size_t held = generation->holes, room;
 	do {
-		room = generation->mapping.length - held;
+		size_t length = range_length(range);
+		room = length > held ? length - held : 0;
 		if (bytes > room)
 			bytes = room;
 		if (bytes == 0)

@@ -243,6 +243,13 @@ range_addr(const struct trap_range *range)
 	return (void *)(uintptr_t)(word >> COUNT_BITS << page_shift);
 }
 
+size_t
+range_length(const struct trap_range *range)
+{
+	uint64_t word = atomic_load_explicit(word_of(range), memory_order_relaxed);
+	return (size_t)(word & COUNT_MASK) << page_shift;
+}
+
 static struct trap_range *
 find_in_chunk(struct range_chunk *chunk, uint64_t page, uint64_t *found)
 {

@@ -72,8 +72,9 @@ void range_grow(struct trap_range *range, size_t length);
 __attribute__((warn_unused_result))
 bool range_unregister(struct trap_range *range);
 
-/* Address of a registered range. */
+/* Address of a registered range; and its length in bytes, which may grow. */
 void *range_addr(const struct trap_range *range);
+size_t range_length(const struct trap_range *range);
 
 /* The registered range that holds an address, or NULL; sets its bounds.
  * Async-signal-safe; the result is stable only from range_handler_enter() to
