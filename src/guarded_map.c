@@ -16,17 +16,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void
-close_descriptor(int fd, const struct fd_verdict *verdict)
-{
-	if (fd < 0)
-		return;
-	if (verdict->may_block)
-		reaper_close_blocking(fd);
-	else
-		close(fd);
-}
-
 void
 map_ref(struct shmguard_map *map)
 {
@@ -39,7 +28,8 @@ map_unref(struct shmguard_map *map)
 	if (atomic_fetch_sub(&map->references, 1) != 1)
 		return;
 
-	close_descriptor(map->fd, &map->verdict);
+	if (map->fd >= 0)
+		reaper_close_last(map->fd, map->verdict.may_block);
 	if (map->keeps_descriptor)
 		account_give(map->account, RESOURCE_DESCRIPTORS, 1);
 	account_unref(map->account);
@@ -167,7 +157,11 @@ make_first_mapping(struct shmguard_map *map)
 		return -1;
 	if (keep)
 		return keep_descriptor(map);
-	close_descriptor(map->fd, &map->verdict);
+	/* Not the last of the file: the mapping has one. */
+	if (map->verdict.may_block)
+		reaper_close_blocking(map->fd);
+	else
+		close(map->fd);
 	map->fd = -1;
 	return 0;
 }
@@ -262,8 +256,9 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 
 refused:
 	/* By now another thread may have opened a file by that number. */
-	if (verdict.reason != SHMGUARD_REASON_BAD_FD || verdict.may_block)
-		close_descriptor(fd, &verdict);
+	if (fd >= 0 && (verdict.reason != SHMGUARD_REASON_BAD_FD ||
+			verdict.may_block))
+		reaper_close_last(fd, verdict.may_block);
 	if (reason_out != NULL)
 		*reason_out = reason;
 	errno = error;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 atomic_int jobs_done, jobs_done_here;
+atomic_int fds_closed, fds_closed_here;
 
 static bool
 on_first_thread(void)
@@ -35,6 +36,25 @@ count_job(struct reaper_job *job)
 		atomic_fetch_add(&jobs_done_here, 1);
 	atomic_fetch_add(&jobs_done, 1);
 	free(job);
+}
+
+static int
+counted_close(int fd)
+{
+	int result = close(fd);
+	if (on_first_thread())
+		atomic_fetch_add(&fds_closed_here, 1);
+	atomic_fetch_add(&fds_closed, 1);
+	return result;
+}
+
+void
+watch_closes(void)
+{
+	static const struct reaper_syscalls counted = {
+		pthread_create, counted_close,
+	};
+	reaper_syscalls = &counted;
 }
 
 int

@@ -22,6 +22,11 @@ extern atomic_int jobs_done, jobs_done_here;
 void submit(void (*run)(struct reaper_job *job));
 void count_job(struct reaper_job *job);
 
+/* From now on counts what is closed by way of reaper.h: all, and that on the
+ * first thread. */
+extern atomic_int fds_closed, fds_closed_here;
+void watch_closes(void);
+
 /* Threads of the reaper, by their name. */
 int count_reaper_threads(void);
 

@@ -6,6 +6,7 @@
 
 #include "fake_kernel.h"
 #include "memory_look.h"
+#include "reaper_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -184,6 +185,25 @@ expect_bounded_descriptors(const struct shmguard_policy *policy)
 	while (count >= 0)
 		shmguard_map_close(maps[count--]);
 	close(client);
+}
+
+/* The last descriptor of a large file frees its pages. */
+TEST(I11_large_files_are_closed_by_the_reaper)
+{
+	size_t size = (size_t)16 << 20;
+	watch_closes();
+	int fd = harness_memfd(size, 1, 0), writer = reopen_fd(fd, O_WRONLY);
+	close(fd);
+	ck_assert_ptr_null(shmguard_map_open(writer, size, NULL, NULL));
+	must_become(&fds_closed, 1);
+
+	struct shmguard_map *map = shmguard_map_open(harness_memfd(size, 1, 0),
+		size, &copy_policy, NULL);
+	ck_assert_ptr_nonnull(map);
+	shmguard_map_close(map);
+	must_become(&fds_closed, 2);
+	ck_assert_int_eq(fds_closed_here, 0);
+	must_have_reaper_threads(0);
 }
 
 TEST(I9_kept_descriptors_are_bounded)
