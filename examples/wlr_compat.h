@@ -20,6 +20,7 @@
 #endif
 
 #include <wlr/backend.h>
+#include <wlr/backend/headless.h>
 #include <wlr/backend/session.h>
 #include <wlr/interfaces/wlr_keyboard.h>
 #include <wlr/render/wlr_renderer.h>
@@ -92,7 +93,9 @@ static inline struct wlr_surface *compat_surface_at(struct wlr_scene *scene,
 static inline bool compat_layout_add(struct wlr_output_layout *layout,
 	struct wlr_scene *scene, struct wlr_output *output);
 
-/* Switches it on, in the mode that it likes best. */
+/* Switches it on, in the mode that it likes best. A headless one has no modes
+ * and says 0 Hz where it means 60, by which GTK 4.24 divides. */
+#define COMPAT_HEADLESS_REFRESH 60000 /* mHz */
 static inline bool compat_output_enable(struct wlr_output *output);
 /* That its backend asks for a change, and how to grant that:
  * struct wl_signal *compat_request_state(struct wlr_output *)
@@ -288,6 +291,9 @@ compat_output_enable(struct wlr_output *output)
 	struct wlr_output_mode *mode = wlr_output_preferred_mode(output);
 	if (mode != NULL)
 		wlr_output_set_mode(output, mode);
+	else if (wlr_output_is_headless(output))
+		wlr_output_set_custom_mode(output, output->width,
+			output->height, COMPAT_HEADLESS_REFRESH);
 	wlr_output_enable(output, true);
 	return wlr_output_commit(output);
 }
@@ -441,6 +447,9 @@ compat_output_enable(struct wlr_output *output)
 	wlr_output_state_set_enabled(&state, true);
 	if (mode != NULL)
 		wlr_output_state_set_mode(&state, mode);
+	else if (wlr_output_is_headless(output))
+		wlr_output_state_set_custom_mode(&state, output->width,
+			output->height, COMPAT_HEADLESS_REFRESH);
 	bool ok = wlr_output_commit_state(output, &state);
 	wlr_output_state_finish(&state);
 	return ok;
