@@ -249,13 +249,12 @@ compat_xdg_shell_init(struct compat_xdg_shell *shell,
 	return true;
 }
 
-/* The commit that takes a window away has a buffer of none, and asks for
- * nothing. wlroots answers the very first commit by itself. */
+/* Also unconfigured is what has just been taken away: it had a buffer before. */
 static inline bool
 compat_is_initial_commit(struct wlr_xdg_surface *surface)
 {
-	return !surface->configured && !(surface->surface->current.committed &
-		WLR_SURFACE_STATE_BUFFER);
+	return !surface->configured &&
+		surface->surface->previous.buffer_width == 0;
 }
 
 static inline struct wlr_surface *

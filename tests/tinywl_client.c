@@ -155,6 +155,41 @@ test_size_limits_are_kept(void)
 }
 
 static void
+test_window_comes_back(void)
+{
+	struct window window;
+	window_open(&window, 100, 100);
+	window_hide(&window);
+	window_show(&window, 200, 100);
+	mouse_find(&window, 190, 10);
+}
+
+static void
+test_role_is_taken_again(void)
+{
+	struct window window;
+	window_open(&window, 100, 100);
+	window_hide(&window);
+	xdg_toplevel_destroy(window.toplevel);
+	window_get_role(&window);
+	window_show(&window, 200, 100);
+	mouse_find(&window, 190, 10);
+}
+
+static void
+test_requests_are_answered(void)
+{
+	struct window window;
+	window_open(&window, 100, 100);
+	window.configured = false;
+	xdg_toplevel_set_maximized(window.toplevel);
+	AWAIT(window.configured);
+	window.configured = false;
+	xdg_toplevel_set_fullscreen(window.toplevel, NULL);
+	AWAIT(window.configured);
+}
+
+static void
 test_alt_drag_moves(void)
 {
 	struct window window;
@@ -204,6 +239,32 @@ test_popup_of_a_ghost(void)
 	popup_open(&popup, &window, 0, 0);
 	wl_display_roundtrip(user.display);
 	CHECK(wl_display_roundtrip(user.display) >= 0);
+}
+
+static void
+test_popup_outlives_its_parent(void)
+{
+	struct window window, popup, menu;
+	window_open(&window, 200, 200);
+	popup_open(&popup, &window, 10, 10);
+	AWAIT(popup.configured);
+	window_paint(&popup, 100, 100);
+	mouse_find(&window, 5, 5);
+	xdg_toplevel_destroy(window.toplevel);
+	window_paint(&popup, 50, 50);
+	popup_open(&menu, &popup, 10, 10);
+	mouse_move(10, 10);
+	/* Whether its client does is another matter. */
+	wl_display_roundtrip(user.display);
+}
+
+static void
+test_popup_of_an_orphan(void)
+{
+	struct window orphan, popup;
+	popup_open(&orphan, NULL, 0, 0);
+	popup_open(&popup, &orphan, 0, 0);
+	user_check_thrown_out();
 }
 
 static void
@@ -278,10 +339,15 @@ static const struct {
 	LISTED(client_resizes_window),
 	LISTED(far_corner_stays_put),
 	LISTED(size_limits_are_kept),
+	LISTED(window_comes_back),
+	LISTED(role_is_taken_again),
+	LISTED(requests_are_answered),
 	LISTED(alt_drag_moves),
 	LISTED(popup_stays_on_screen),
 	LISTED(orphan_popup_ends_its_client),
 	LISTED(popup_of_a_ghost),
+	LISTED(popup_outlives_its_parent),
+	LISTED(popup_of_an_orphan),
 	LISTED(two_kinds_of_scrolling),
 	LISTED(F24_keymap_file_is_too_short),
 	LISTED(F24_keymap_file_is_empty),

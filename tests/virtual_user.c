@@ -99,15 +99,36 @@ window_begin(struct window *window)
 }
 
 void
-window_open(struct window *window, int width, int height)
+window_get_role(struct window *window)
 {
-	window_begin(window);
 	window->toplevel = xdg_surface_get_toplevel(window->xdg_surface);
 	xdg_toplevel_add_listener(window->toplevel, &toplevel_listener, window);
+}
+
+void
+window_show(struct window *window, int width, int height)
+{
+	window->configured = false;
 	wl_surface_commit(window->surface);
 	AWAIT(window->configured);
 	window_paint(window, width, height);
 	AWAIT(window->activated);
+}
+
+void
+window_hide(struct window *window)
+{
+	window->activated = false;
+	wl_surface_attach(window->surface, NULL, 0, 0);
+	wl_surface_commit(window->surface);
+}
+
+void
+window_open(struct window *window, int width, int height)
+{
+	window_begin(window);
+	window_get_role(window);
+	window_show(window, width, height);
 }
 
 static void

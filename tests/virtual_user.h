@@ -69,6 +69,10 @@ void user_check_thrown_out(void);
 
 /* Returns when the window shows and has the focus. */
 void window_open(struct window *window, int width, int height);
+/* The steps of it, and back. A hidden window has a role still. */
+void window_get_role(struct window *window);
+void window_show(struct window *window, int width, int height);
+void window_hide(struct window *window);
 /* Draws and commits another size. */
 void window_paint(struct window *window, int width, int height);
 /* Asks for 100 x 100 pixels with the top left corner at x, y of the parent, which
