@@ -31,6 +31,7 @@ static const char *const policy_variables[] = {
 	"SHMGUARD_READ_ONLY",
 	"SHMGUARD_LOG",
 	"SHMGUARD_FEEDBACK",
+	"SHMGUARD_BLOCKING",
 };
 
 static const struct option options[] = {
@@ -39,6 +40,7 @@ static const struct option options[] = {
 	{"read-only", optional_argument, NULL, OPTION_POLICY + 2},
 	{"log", required_argument, NULL, OPTION_POLICY + 3},
 	{"feedback", optional_argument, NULL, OPTION_POLICY + 4},
+	{"blocking", required_argument, NULL, OPTION_POLICY + 5},
 	{"check", no_argument, NULL, OPTION_CHECK},
 	{"lib-dir", required_argument, NULL, OPTION_LIB_DIR},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -54,6 +56,7 @@ print_usage(void)
 		"Starts a Wayland compositor, unchanged, with its wl_shm guarded.\n"
 		"\n"
 		"  --unsealed=trap|copy|reject    files not sealed against shrinking\n"
+		"  --blocking=reject|allow|copy   files on FUSE, a network, ...\n"
 		"  --adopt-seals[=0|1]            seal those that allow it\n"
 		"  --read-only[=0|1]              never map files for writing\n"
 		"  --log=error|info|debug[:FILE]  what is logged, and where to\n"
