@@ -67,11 +67,11 @@ print_usage(void)
 		"                                 " LIB_DIR "\n"
 		"  --help, --version\n"
 		"\n"
-		"Options win over the variables SHMGUARD_UNSEALED, "
-			"SHMGUARD_ADOPT_SEALS,\n"
-		"SHMGUARD_READ_ONLY, SHMGUARD_LOG and SHMGUARD_FEEDBACK. "
-			"SHMGUARD_MAX_POOLS\n"
-		"and others limit what a client may hold. See shmguard-run(1).\n");
+		"Options win over the environment: SHMGUARD_UNSEALED and so on. "
+			"Variables\n"
+		"without an option, like SHMGUARD_MAX_POOLS, limit what a client "
+			"may hold.\n"
+		"See shmguard-run(1).\n");
 }
 
 static void
