@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "filesystem.h"
 
+#include "block_device.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -78,7 +80,7 @@ enum mount_field {
  * does not fit the token is none that matters. */
 struct table_reader {
 	enum mount_field field;
-	char token[32];
+	char token[128];
 	size_t length; /* all of the token: the field did not fit */
 	const struct mount_identity *wanted;
 	/* Of this line. */
@@ -105,22 +107,15 @@ is_device(const char *text, const struct mount_identity *wanted)
 		is_number(colon + 1, wanted->dev_minor, '\0');
 }
 
-/*
- * Block devices that are no disks. Behind a loop device is a file, and desktops
- * let users mount files of theirs: one on FUSE too. Behind the others is a
- * program or a network. (Device-mapper volumes on these are not recognised.)
- */
+/* With the source as the token. One that was cut cannot be looked at. */
 static bool
-is_foreign_device(const char *source)
+lies_on_foreign_device(const struct table_reader *reader, bool whole)
 {
-	static const char *const prefixes[] = {
-		"/dev/drbd", "/dev/loop", "/dev/nbd", "/dev/rbd", "/dev/ublk",
-	};
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (strncmp(source, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	}
-	return false;
+	if (block_device_is_foreign(reader->wanted->dev_major,
+			reader->wanted->dev_minor))
+		return true;
+	return whole ? block_device_source_is_foreign(reader->token) :
+		strncmp(reader->token, "/dev/", strlen("/dev/")) == 0;
 }
 
 static void
@@ -147,7 +142,9 @@ end_field(struct table_reader *reader)
 		reader->may_block = filesystem_type_may_block(token);
 		break;
 	case FIELD_SOURCE:
-		reader->may_block |= is_foreign_device(token);
+		/* Only where the answer matters: it takes system calls. */
+		if (reader->same_mount || reader->same_device)
+			reader->may_block |= lies_on_foreign_device(reader, whole);
 		break;
 	case FIELD_REST:
 		return;

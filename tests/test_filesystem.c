@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "filesystem.h"
+
+#include "block_device.h"
 #include "fuse_file.h"
 #include "harness.h"
 
@@ -181,7 +183,7 @@ TEST(lines_and_fields_have_no_bound)
 TEST(a_field_that_was_cut_is_not_believed)
 {
 	/* Every length around that of the reader's token. */
-	for (size_t length = 1; length < 100; length++) {
+	for (size_t length = 1; length < 200; length++) {
 		char *number = long_text("30 1 8:", '0', length,
 			"1 / /mnt rw - ext4 x rw\n");
 		ck_assert(table_may_block(number, 0, 8, 0));
@@ -236,6 +238,69 @@ TEST(I10_devices_behind_a_program_or_a_network_block)
 	}
 	ck_assert(!table_may_block("30 1 259:1 / /a rw - ext4 /dev/nvme0n1p1 rw\n",
 		30, 259, 1));
+}
+
+TEST(source_that_was_cut_is_not_believed_to_be_a_disk)
+{
+	char *device = long_text("30 1 8:1 / /a rw - ext4 /dev/", 'a', 300,
+		" rw\n");
+	ck_assert(table_may_block(device, 30, 8, 1));
+	free(device);
+	char *dataset = long_text("30 1 0:50 / /a rw - zfs pool/", 'a', 300,
+		" rw\n");
+	ck_assert(!table_may_block(dataset, 30, 0, 50));
+	free(dataset);
+}
+
+/* Whatever it is called in the table. */
+TEST(I10_loop_device_is_known_by_its_number)
+{
+	if (access("/sys/dev/block/7:0", F_OK) != 0)
+		SKIP("no loop devices");
+	ck_assert(block_device_is_foreign(7, 0));
+	ck_assert(table_may_block(
+		"30 1 7:0 / /a rw - ext4 /dev/disk/by-label/x rw\n", 30, 7, 0));
+	ck_assert(!block_device_is_foreign(0, 50));
+}
+
+static void
+must_make_directories(const char *const paths[])
+{
+	for (; *paths != NULL; paths++)
+		ck_assert_msg(mkdir(*paths, 0700) == 0, "%s: %s", *paths,
+			strerror(errno));
+}
+
+/* A volume on a partition of a loop device, and one on a disk, as the kernel lists
+ * them. */
+TEST(I10_volumes_on_loop_devices_block)
+{
+	if (unshare(CLONE_NEWNS) != 0 ||
+			mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+			mount("sys", "/sys", "tmpfs", 0, NULL) != 0)
+		SKIP("no mount namespaces: %s", strerror(errno));
+	must_make_directories((const char *const[]){
+		"/sys/dev", "/sys/dev/block", "/sys/class", "/sys/class/block",
+		"/sys/class/block/dm-1", "/sys/class/block/dm-1/slaves",
+		"/sys/class/block/dm-1/slaves/dm-2",
+		"/sys/class/block/dm-2", "/sys/class/block/dm-2/slaves",
+		"/sys/class/block/dm-2/slaves/loop3p1",
+		"/sys/class/block/dm-4", "/sys/class/block/dm-4/slaves",
+		"/sys/class/block/dm-4/slaves/sda1",
+		"/sys/class/block/sda1",
+		"/sys/class/block/dm-5", "/sys/class/block/dm-5/slaves",
+		"/sys/class/block/dm-5/slaves/dm-5", NULL});
+	ck_assert_int_eq(symlink("../../devices/virtual/block/dm-1",
+		"/sys/dev/block/253:1"), 0);
+	ck_assert_int_eq(symlink("../../devices/virtual/block/dm-4",
+		"/sys/dev/block/253:4"), 0);
+	ck_assert_int_eq(symlink("../../devices/virtual/block/dm-5",
+		"/sys/dev/block/253:5"), 0);
+	ck_assert(block_device_is_foreign(253, 1));
+	ck_assert(!block_device_is_foreign(253, 4));
+	/* The kernel lists no circles, but who has no end is not trusted. */
+	ck_assert(block_device_is_foreign(253, 5));
+	ck_assert(!block_device_is_foreign(253, 6));
 }
 
 /* A subvolume has a number of its own, which the table does not list. */
