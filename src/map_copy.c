@@ -95,13 +95,13 @@ copy_mapped(struct shmguard_map *map, struct trap_range *range, size_t offset,
 	struct hole_window window = {0};
 	sigbus_trap_prepare_thread();
 	copy->from = (const char *)range_addr(range) + offset;
-	if (map->verdict.fills_holes && !map->lost)
+	if (map->verdict.fills_holes) {
 		look_at_end(map, range, copy);
-	if (!map->verdict.fills_holes || map->lost)
-		copy_all(copy);
-	else
 		for (size_t i = 0; i < copy->rows; i++)
 			copy_row(map, range, &window, copy, i);
+	} else {
+		copy_all(copy);
+	}
 	return atomic_load_explicit(range->lost, memory_order_relaxed);
 }
 

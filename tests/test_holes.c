@@ -4,6 +4,8 @@
 
 #include "harness.h"
 
+#include "fake_kernel.h"
+#include "guarded_map.h"
 #include "hole_check.h"
 #include "memory_look.h"
 
@@ -258,6 +260,32 @@ TEST(I6_views_survive_that_their_map_is_given_up)
 		nothing_is_swapped() ? -1 : 0);
 	shmguard_map_close(map);
 	shmguard_view_end(&first);
+	close(fd);
+}
+
+/* Of a map that has moved to grow, older addresses can be looked at still. */
+TEST(F18_what_is_given_up_in_one_place_counts_in_others)
+{
+	struct shmguard_view old, view;
+	fake_kernel.tight = true;
+	fake_kernel_use();
+	int fd = sparse_file(64 * MIB);
+	struct shmguard_map *map = must_open(fd, 32 * MIB, &sixteen);
+	ck_assert_int_eq(guarded_map_pin(map, 0, 32 * MIB, &old), 0);
+	ck_assert_int_eq(shmguard_map_resize(map, 64 * MIB), 0);
+	if (!nothing_is_swapped())
+		SKIP("something is swapped out");
+
+	ck_assert_int_eq(shmguard_map_begin_read(map, 0, 64 * MIB, &view), 0);
+	ck_assert_ptr_ne(view.data, old.data);
+	ck_assert_int_eq(shmguard_view_end(&view), -1);
+	for (int i = 0; i < 3; i++) {
+		guarded_map_begin_pinned(map, &old);
+		read_each_page(&old, 0);
+	}
+	ck_assert_uint_eq(stored_bytes(fd), 0);
+	ck_assert_int_eq(shmguard_view_end(&old), -1);
+	shmguard_map_close(map);
 	close(fd);
 }
 
