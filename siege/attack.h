@@ -20,6 +20,7 @@ enum outcome {
 	/* As if nothing had happened; but the memory that is bad when it is read
 	 * was never read. */
 	OUTCOME_UNREAD = 1 << 7,
+	OUTCOME_STARVED = 1 << 8, /* others are refused what is their due */
 };
 
 /* The compositor is free to choose. */
@@ -42,6 +43,8 @@ struct attack {
 	/* The memory is bad only when it is read: to be served proves nothing
 	 * unless client->witness says that it was. */
 	bool reads;
+	/* It may hide every other window, whose frames then need not come. */
+	bool covers;
 	unsigned int cases;    /* 0 is one; each has a connection of its own */
 	/* Called with a window that is presented. Whatever it leaves behind in
 	 * the client goes with the connection. */

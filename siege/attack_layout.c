@@ -221,6 +221,7 @@ const struct attack layout_attacks[] = {
 		.expected = "shows what it can or refuses, and lives",
 		.rule = "I9; some compositors abort or hang",
 		.accepted = OUTCOME_ANY_SAFE,
+		.covers = true,
 		.cases = 10,
 		.run = extreme_size,
 	},

@@ -191,6 +191,7 @@ const struct attack lifetime_attacks[] = {
 		.expected = "shows zeros for what is missing, posts invalid_fd",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.covers = true,
 		.reads = true,
 		.run = cursor_lost,
 	},

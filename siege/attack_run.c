@@ -135,7 +135,7 @@ weight(const struct attack *attack, enum outcome outcome)
 	static const enum outcome order[] = {
 		OUTCOME_SKIPPED, OUTCOME_SERVED, OUTCOME_TOLD,
 		OUTCOME_DISCONNECTED, OUTCOME_UNREAD, OUTCOME_WRONG,
-		OUTCOME_HUNG, OUTCOME_DIED,
+		OUTCOME_STARVED, OUTCOME_HUNG, OUTCOME_DIED,
 	};
 	int place = 0;
 	while (order[place] != outcome)
@@ -155,6 +155,7 @@ attack_run(const struct attack *attack, const struct attack_options *options,
 		err(EXIT_UNABLE, NULL);
 	shuffle(order, cases, options->seed);
 	report->outcome = OUTCOME_SKIPPED;
+	report->shape[0] = '\0';
 
 	for (unsigned int i = 0; i < cases; i++) {
 		char label[64], text[192];
@@ -165,13 +166,20 @@ attack_run(const struct attack *attack, const struct attack_options *options,
 			fprintf(options->verbose, "  %u %s: %s: %s\n",
 				order[i] + 1, label, outcome_word(outcome), text);
 		tally_add(tallies, ARRAY_LENGTH(tallies), outcome, text);
-		if (weight(attack, outcome) > weight(attack, report->outcome))
+		if (weight(attack, outcome) > weight(attack, report->outcome)) {
 			report->outcome = outcome;
+			snprintf(report->shape, sizeof(report->shape), "%s",
+				label);
+		}
 		if (outcome == OUTCOME_DIED || outcome == OUTCOME_HUNG)
 			break;
 	}
 	free(order);
 	report->accepted = (attack->accepted & report->outcome) != 0;
-	tally_describe(tallies, ARRAY_LENGTH(tallies), cases, report->text,
-		sizeof(report->text));
+	if (report->outcome == OUTCOME_SKIPPED)
+		snprintf(report->text, sizeof(report->text), "%s",
+			tallies[0].text);
+	else
+		tally_describe(tallies, ARRAY_LENGTH(tallies), cases,
+			report->text, sizeof(report->text));
 }

@@ -21,6 +21,7 @@ struct attack_options {
 struct attack_report {
 	enum outcome outcome;
 	bool accepted; /* a correct compositor may act like that */
+	char shape[64]; /* which case decided that; may be empty */
 	char text[512];
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "canary.h"
 
+#include "bystanders.h"
 #include "pool.h"
 #include "window.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +17,8 @@
 #define BYTES (STRIDE * HEIGHT)
 #define DOT 10 /* screen pixels in a pixel of the bird */
 #define DIGIT_DOT 4
+
+#define QUESTION_PAUSE 4 /* milliseconds */
 
 static const char *const bird[] = {
 	"......kkkk......",
@@ -139,8 +143,52 @@ draw(uint32_t *pixels, unsigned int frame)
 	}
 }
 
+/* Asks while it waits: a compositor that does not show the canary may well be
+ * there for it. */
+static bool
+await(struct client *client, const int *counter, int target,
+	struct bystanders *bystanders)
+{
+	while (*counter < target) {
+		if (!client_sync(client))
+			return false;
+		if (bystanders != NULL)
+			beat_note(&bystanders->answers);
+		if (*counter < target)
+			poll(NULL, 0, QUESTION_PAUSE);
+	}
+	return true;
+}
+
+static void
+report_frame(unsigned int frame, struct bystanders *bystanders)
+{
+	if (bystanders != NULL) {
+		beat_note(&bystanders->frames);
+	} else {
+		printf("%u\n", frame);
+		fflush(stdout);
+	}
+}
+
+static void
+report_loss(const struct client *client, struct bystanders *bystanders)
+{
+	if (bystanders == NULL || client_is_interrupted())
+		return;
+	char *problem = bystanders->canary_problem;
+	size_t size = sizeof(bystanders->canary_problem);
+	bystanders->canary_stalled = client->stalled;
+	if (client->stalled)
+		snprintf(problem, size, "not answered for %d s",
+			client->patience / 1000);
+	else if (!client_was_told(client, problem, size))
+		snprintf(problem, size, "the connection was closed");
+	bystanders->canary_lost = true;
+}
+
 int
-canary_sing(int patience)
+canary_sing(int patience, struct bystanders *bystanders)
 {
 	struct client client;
 	if (!client_connect(&client, patience) ||
@@ -152,17 +200,19 @@ canary_sing(int patience)
 		sheet_create(&sheets[i], &client);
 	for (unsigned int frame = 0;; frame++) {
 		struct sheet *sheet = &sheets[frame % 2];
-		if (!client_wait(&client, &sheet->released, 1))
+		if (!await(&client, &sheet->released, 1, bystanders))
 			goto lost;
 		sheet->released = 0;
 		draw(sheet->pixels, frame);
-		if (!window_present(&client, sheet->buffer, 1))
+		window_commit(&client, sheet->buffer);
+		if (!await(&client, &client.window.frames_done,
+				client.window.frames_asked, bystanders))
 			goto lost;
-		printf("%u\n", frame);
-		fflush(stdout);
+		report_frame(frame, bystanders);
 	}
 
 lost:
+	report_loss(&client, bystanders);
 	client_disconnect(&client);
 	return client_is_interrupted() ? 0 : 1;
 }

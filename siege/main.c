@@ -156,7 +156,7 @@ main(int argc, char *argv[])
 
 	catch_signals();
 	if (canary)
-		return canary_sing(attack_options.patience);
+		return canary_sing(attack_options.patience, NULL);
 	const struct attack *attack = attack_find(argv[optind]);
 	if (attack == NULL)
 		errx(EXIT_UNABLE, "%s: no such attack, see --list", argv[optind]);

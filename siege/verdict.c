@@ -31,6 +31,8 @@ outcome_word(enum outcome outcome)
 		return "skipped";
 	case OUTCOME_UNREAD:
 		return "unread";
+	case OUTCOME_STARVED:
+		return "starved";
 	}
 	return "unknown";
 }
@@ -57,8 +59,8 @@ try_buffer(int patience, char *text, size_t size)
 		snprintf(text, size, "nobody is answered for %d s",
 			patience / 1000);
 	} else if (client_was_told(&bystander, told, sizeof(told))) {
-		snprintf(text, size, "others are starved: %s", told);
-		outcome = OUTCOME_WRONG;
+		snprintf(text, size, "others are refused: %s", told);
+		outcome = OUTCOME_STARVED;
 	}
 	client_disconnect(&bystander);
 	return outcome;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "holdings.h"
+
+#include "process.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+static long
+count_descriptors(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return -1;
+	long count = -2; /* . and .. */
+	while (readdir(directory) != NULL)
+		count++;
+	closedir(directory);
+	return count;
+}
+
+static long
+count_mappings(pid_t pid)
+{
+	FILE *file = process_file(pid, "maps");
+	if (file == NULL)
+		return -1;
+	long count = 0;
+	int letter;
+	while ((letter = getc_unlocked(file)) != EOF)
+		count += letter == '\n';
+	fclose(file);
+	return count;
+}
+
+static long
+private_memory(pid_t pid)
+{
+	FILE *file = process_file(pid, "smaps_rollup");
+	if (file == NULL)
+		return -1;
+	char line[256];
+	long sum = 0, kib;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "Private_%*[^:]: %ld kB", &kib) == 1)
+			sum += kib;
+	}
+	fclose(file);
+	return sum;
+}
+
+bool
+holdings_look(pid_t pid, struct holdings *holdings)
+{
+	holdings->descriptors = count_descriptors(pid);
+	holdings->mappings = count_mappings(pid);
+	holdings->private_kib = private_memory(pid);
+	return holdings->descriptors >= 0 && holdings->mappings > 0 &&
+		holdings->private_kib > 0;
+}
+
+long
+minor_faults(pid_t pid)
+{
+	FILE *file = process_file(pid, "stat");
+	if (file == NULL)
+		return -1;
+	char line[512];
+	long faults;
+	const char *end = fgets(line, sizeof(line), file) != NULL ?
+		strrchr(line, ')') : NULL;
+	if (end == NULL || sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %ld",
+			&faults) != 1)
+		faults = -1;
+	fclose(file);
+	return faults;
+}
