@@ -34,10 +34,8 @@ def visit(show, client, empty):
         output = process.output()
         if client.error(output):
             problem = client.error(output)
-        elif client.misses(output):
-            problem = client.misses(output)
         elif not process.is_running():
-            problem = process.how_it_ended()
+            problem = client.excuse(output) or process.how_it_ended()
         elif client.frames(output) < wanted:
             problem = 'not shown'
     finally:

@@ -11,8 +11,13 @@ HERE = pathlib.Path(__file__).parent
 # libwayland's own log of the protocol, in the spelling of every version.
 CALLBACK = re.compile(r'wl_callback[@#]\d+\.done\(')
 POOL = re.compile(r'wl_shm[@#]\d+\.create_pool\(')
-NO_SEAT = 'no seats available' # says foot
 ERROR = re.compile(r'wl_display[@#]\d+\.error\((.*)\)')
+
+# What some say that cannot live with a compositor, guarded or not.
+EXCUSES = {
+    'no seats available': 'no seat',
+    'Both buffers busy': 'wants a third buffer',
+}
 
 
 class Client:
@@ -39,9 +44,12 @@ class Client:
         return found[1] if found else None
 
     @staticmethod
-    def misses(output):
-        """What the compositor does not have that the client cannot do without."""
-        return 'no seat' if NO_SEAT in output else None
+    def excuse(output):
+        """Why it gave up, in our words."""
+        for said, meant in EXCUSES.items():
+            if said in output:
+                return meant
+        return None
 
 
 ALL = [
