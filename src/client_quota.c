@@ -3,6 +3,7 @@
 
 #include "guard.h"
 #include "log.h"
+#include "pool_log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -83,6 +84,7 @@ client_quota_get(struct shmguard *guard, struct wl_client *client)
 	quota->client_destroy.notify = handle_client_destroy;
 	wl_client_add_destroy_listener(client, &quota->client_destroy);
 	wl_list_insert(&guard->clients, &quota->link);
+	pool_log_client(&guard->policy, quota->pid);
 	return quota;
 }
 

@@ -202,6 +202,7 @@ policy_from_environment(struct shmguard_policy *policy)
 	}
 	log_sink_open(settings.log_level, settings.log_path);
 	*policy = settings.policy;
+	policy->log_debug = settings.log_level == SHMGUARD_LOG_DEBUG;
 	policy->log = log_sink_write;
 }
 

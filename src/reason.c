@@ -57,6 +57,58 @@ shmguard_reason_text(enum shmguard_reason reason)
 	return "unknown reason";
 }
 
+const char *
+shmguard_reason_name(enum shmguard_reason reason)
+{
+	switch (reason) {
+	case SHMGUARD_REASON_SEALED:
+		return "sealed";
+	case SHMGUARD_REASON_ADOPTED:
+		return "adopted";
+	case SHMGUARD_REASON_SHORT:
+		return "short";
+	case SHMGUARD_REASON_SEALABLE:
+		return "sealable";
+	case SHMGUARD_REASON_UNSEALABLE:
+		return "unsealable";
+	case SHMGUARD_REASON_HUGETLB:
+		return "hugetlb";
+	case SHMGUARD_REASON_LOCAL_FILE:
+		return "local_file";
+	case SHMGUARD_REASON_MAY_BLOCK:
+		return "may_block";
+	case SHMGUARD_REASON_BAD_FD:
+		return "bad_fd";
+	case SHMGUARD_REASON_PATH_ONLY:
+		return "path_only";
+	case SHMGUARD_REASON_WRITE_ONLY:
+		return "write_only";
+	case SHMGUARD_REASON_NOT_REGULAR:
+		return "not_regular";
+	case SHMGUARD_REASON_SECRET:
+		return "secret";
+	case SHMGUARD_REASON_POLICY:
+		return "policy";
+	case SHMGUARD_REASON_TOO_LARGE:
+		return "too_large";
+	case SHMGUARD_REASON_UNMAPPABLE:
+		return "unmappable";
+	case SHMGUARD_REASON_NO_MEMORY:
+		return "no_memory";
+	case SHMGUARD_REASON_QUOTA:
+		return "quota";
+	case SHMGUARD_REASON_EMPTY:
+		return "empty";
+	case SHMGUARD_REASON_OVER_LIMIT:
+		return "over_limit";
+	case SHMGUARD_REASON_TRUNCATED:
+		return "truncated";
+	case SHMGUARD_REASON_READ_ERROR:
+		return "read_error";
+	}
+	return "unknown";
+}
+
 #define ALLOW_SEALING SHMGUARD_IMPROVEMENT_ALLOW_SEALING
 #define SEAL_SHRINK SHMGUARD_IMPROVEMENT_SEAL_SHRINK
 #define FULL_LENGTH SHMGUARD_IMPROVEMENT_FULL_LENGTH

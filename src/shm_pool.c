@@ -4,6 +4,7 @@
 #include "client_quota.h"
 #include "guard.h"
 #include "guarded_map.h"
+#include "pool_log.h"
 #include "shm_buffer.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ pool_handle_resize(struct wl_client *client, struct wl_resource *resource,
 				old_size, size, strerror(errno));
 		return;
 	}
+	pool_log_resize(pool);
 	if (shmguard_map_tier(pool->map) != old_tier)
 		wl_signal_emit(&pool->tier_changed, NULL);
 }
@@ -101,6 +103,7 @@ shm_pool_unref(struct shm_pool *pool)
 	if (--pool->refs > 0)
 		return;
 
+	pool_log_destroy(pool);
 	account_give(pool->quota->account, RESOURCE_POOLS, 1);
 	shmguard_map_close(pool->map);
 	client_quota_unref(pool->quota);
@@ -124,7 +127,8 @@ refuse(struct client_quota *quota, struct wl_resource *shm, int32_t size,
 
 static struct shmguard_map *
 open_map(struct client_quota *quota, struct shm_pool *pool,
-	struct wl_resource *shm, int fd, int32_t size)
+	struct wl_resource *shm, int fd, int32_t size,
+	const struct file_look *look)
 {
 	struct shmguard *guard = quota->guard;
 	enum shmguard_reason reason;
@@ -133,6 +137,7 @@ open_map(struct client_quota *quota, struct shm_pool *pool,
 	if (map != NULL)
 		return map;
 
+	pool_log_refuse(quota, look, size, reason);
 	if (errno == ENOMEM)
 		client_quota_post_no_memory(quota);
 	else if (errno == EDQUOT)
@@ -155,7 +160,10 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 		return;
 	}
 
+	struct file_look look;
+	file_look_at(&look, &quota->guard->policy, fd);
 	if (account_take(quota->account, RESOURCE_POOLS, 1) < 0) {
+		pool_log_refuse(quota, &look, size, SHMGUARD_REASON_QUOTA);
 		discard_descriptor(fd);
 		client_quota_post_refusal(quota);
 		return;
@@ -167,7 +175,7 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 		goto err_give;
 	}
 	pool->quota = quota;
-	pool->map = open_map(quota, pool, shm, fd, size);
+	pool->map = open_map(quota, pool, shm, fd, size, &look);
 	if (pool->map == NULL)
 		goto err_free;
 	pool->resource = wl_resource_create(quota->client, &wl_shm_pool_interface,
@@ -183,6 +191,7 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 	quota->refs++;
 	wl_resource_set_implementation(pool->resource, &pool_impl, pool,
 		pool_handle_resource_destroy);
+	pool_log_create(pool, &look);
 	return;
 
 err_close:

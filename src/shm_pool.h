@@ -21,6 +21,7 @@ struct shm_pool {
 	struct wl_signal tier_changed; /* no data; while there is a resource */
 	size_t refs;
 	bool lost_reported;
+	unsigned int number; /* in the log; 0 if its creation was not logged */
 };
 
 /* Serves wl_shm.create_pool; takes `fd` over. */

@@ -239,8 +239,10 @@ TEST(log_has_levels)
 	ck_assert_str_eq(scene->said, ERROR_LINE);
 	run_scene("SHMGUARD_LOG", "info", none);
 	ck_assert_str_eq(scene->said, ERROR_LINE INFO_LINE);
+	ck_assert(!scene->policy.log_debug);
 	run_scene("SHMGUARD_LOG", "debug", none);
 	ck_assert_str_eq(scene->said, ERROR_LINE INFO_LINE DEBUG_LINE);
+	ck_assert(scene->policy.log_debug);
 }
 
 TEST(log_is_appended_to_a_file)

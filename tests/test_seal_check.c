@@ -56,7 +56,13 @@ TEST(every_reason_and_tier_has_its_own_words)
 		ck_assert(text[strlen(text) - 1] != '.');
 		for (int j = SHMGUARD_REASON_SEALED; j < i; j++)
 			ck_assert_str_ne(text, shmguard_reason_text(j));
+		const char *name = shmguard_reason_name(i);
+		ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyz_"),
+			strlen(name));
+		ck_assert_str_ne(name, shmguard_reason_name(-1));
 	}
+	ck_assert_str_eq(shmguard_reason_name(SHMGUARD_REASON_MAY_BLOCK),
+		"may_block");
 	static const char *const tiers[] = {
 		[SHMGUARD_TIER_SEALED] = "sealed",
 		[SHMGUARD_TIER_NOSIGBUS] = "nosigbus",

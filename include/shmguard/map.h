@@ -100,6 +100,10 @@ unsigned int shmguard_reason_improvements(enum shmguard_reason reason);
  */
 const char *shmguard_reason_advice(enum shmguard_reason reason);
 
+/** A word for a reason: its name in lower case, "sealed" for one. Static storage,
+ * never NULL, any thread. */
+const char *shmguard_reason_name(enum shmguard_reason reason);
+
 /** A word for a tier: "sealed", "nosigbus", "trapped", "copied", "rejected". */
 const char *shmguard_tier_name(enum shmguard_tier tier);
 
@@ -217,6 +221,9 @@ struct shmguard_policy {
 	 * shmguard-feedback-v1, by which clients ask how their pools are
 	 * protected, why, and what would make it better. */
 	bool feedback;
+	/** Log every pool's life too, at SHMGUARD_LOG_DEBUG: takes system calls
+	 * that are not made otherwise. docs/guide.md has the lines. wl_shm only. */
+	bool log_debug;
 	struct shmguard_limits limits;
 	/** May be NULL: errors then go to stderr and the rest is dropped. */
 	shmguard_log_func log;
