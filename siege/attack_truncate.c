@@ -19,25 +19,37 @@
 /* Enough commits to reach every stage of a compositor that renders late. */
 #define PRESENTED 3
 
+/* Not at the start of a page, so that none of its pages is its own. */
+#define ODD_OFFSET 1004
+
 /* The file is whole when the pool is made and gone before the commit arrives. */
 static void
 truncate_before_read(struct client *client, unsigned int number)
 {
 	static const struct {
 		const char *label;
-		size_t left;
+		int32_t offset;
+		size_t lost; /* bytes at the end of the file */
 	} cases[] = {
-		{"nothing left", 0},
-		{"one row left", PICTURE_STRIDE},
-		{"half left, not page-aligned", PICTURE_BYTES / 2 + 100},
+		{"nothing left", 0, PICTURE_BYTES},
+		{"one byte left", 0, PICTURE_BYTES - 1},
+		{"one row left", 0, PICTURE_BYTES - PICTURE_STRIDE},
+		{"half left, not page-aligned", 0, PICTURE_BYTES / 2 - 100},
+		{"all but the last page left", 0, 4096},
+		{"all from an odd offset on lost", ODD_OFFSET, PICTURE_BYTES},
+		{"half from an odd offset on lost", ODD_OFFSET,
+			PICTURE_BYTES / 2 - 100},
 	};
 	client_label(client, "%s", cases[number].label);
 
-	int fd = file_create(PICTURE_BYTES, 0, HOSTILE_PIXEL);
-	struct wl_buffer *buffer = buffer_create(client, fd, &picture);
+	struct claim claim = picture;
+	claim.offset = cases[number].offset;
+	size_t size = claim_bytes(&claim);
+	int fd = file_create(size, 0, HOSTILE_PIXEL);
+	struct wl_buffer *buffer = buffer_create(client, fd, &claim);
 	client_sync(client);
 	window_commit(client, buffer);
-	file_resize(fd, cases[number].left);
+	file_resize(fd, size - cases[number].lost);
 	window_await_frames(client);
 	window_present(client, buffer, PRESENTED);
 	close(fd);
@@ -63,22 +75,29 @@ short_file(struct client *client, unsigned int number)
 {
 	static const struct {
 		const char *label;
+		int32_t offset;
 		size_t size;
 	} cases[] = {
-		{"empty", 0},
-		{"one byte", 1},
-		{"all but the last two rows", PICTURE_BYTES - 2 * PICTURE_STRIDE},
+		{"empty", 0, 0},
+		{"one byte", 0, 1},
+		{"all but the last page", 0, PICTURE_BYTES - 4096},
+		{"ends before an odd offset", ODD_OFFSET, ODD_OFFSET - 1},
+		{"ends a page after an odd offset", ODD_OFFSET, 4096 + ODD_OFFSET},
+		{"ends a page before the buffer", 1 << 20, (1 << 20) - 4096},
 	};
 	client_label(client, "%s", cases[number].label);
 
+	struct claim claim = picture;
+	claim.offset = cases[number].offset;
 	int fd = file_create(cases[number].size, 0, HOSTILE_PIXEL);
-	struct wl_buffer *buffer = buffer_create(client, fd, &picture);
+	struct wl_buffer *buffer = buffer_create(client, fd, &claim);
 	window_present(client, buffer, PRESENTED);
 	close(fd);
 }
 
 struct race {
 	int fd;
+	size_t left; /* when the file is small */
 	_Atomic bool over;
 };
 
@@ -87,7 +106,7 @@ grow_and_shrink(void *data)
 {
 	struct race *race = data;
 	while (!race->over) {
-		file_resize(race->fd, 0);
+		file_resize(race->fd, race->left);
 		file_resize(race->fd, PICTURE_BYTES);
 	}
 	return NULL;
@@ -97,8 +116,12 @@ grow_and_shrink(void *data)
 static void
 size_race(struct client *client, unsigned int number)
 {
-	(void)number;
-	struct race race = {.fd = file_create(PICTURE_BYTES, 0, HOSTILE_PIXEL)};
+	bool all = number == 0;
+	client_label(client, "%s", all ? "all of it" : "the last page");
+	struct race race = {
+		.fd = file_create(PICTURE_BYTES, 0, HOSTILE_PIXEL),
+		.left = all ? 0 : PICTURE_BYTES - page_size(),
+	};
 	struct wl_buffer *buffer = buffer_create(client, race.fd, &picture);
 	window_present(client, buffer, 1);
 
@@ -115,13 +138,31 @@ size_race(struct client *client, unsigned int number)
 static void
 sealed_then_resized(struct client *client, unsigned int number)
 {
-	(void)number;
-	int fd = file_create(page_size(), MFD_ALLOW_SEALING, HOSTILE_PIXEL);
-	file_seal(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)page_size());
+	static const struct {
+		const char *label;
+		size_t file, grown; /* its size before and after the resize */
+		int32_t pool;       /* before the resize */
+		int32_t offset;
+	} cases[] = {
+		{"from a page", 4096, 4096, 4096, 0},
+		{"by a page", PICTURE_BYTES, PICTURE_BYTES, PICTURE_BYTES, 4096},
+		{"by less than a page, at an odd offset", PICTURE_BYTES,
+			PICTURE_BYTES, PICTURE_BYTES, ODD_OFFSET},
+		{"further than its file", 4096, PICTURE_BYTES / 2, 4096, 0},
+	};
+	client_label(client, "%s", cases[number].label);
+
+	struct claim claim = picture;
+	claim.offset = cases[number].offset;
+	int fd = file_create(cases[number].file, MFD_ALLOW_SEALING,
+		HOSTILE_PIXEL);
+	file_seal(fd, F_SEAL_SHRINK);
+	struct wl_shm_pool *pool = pool_create(client, fd, cases[number].pool);
 	client_sync(client);
-	wl_shm_pool_resize(pool, PICTURE_BYTES);
-	window_present(client, pool_buffer(pool, &picture), PRESENTED);
+	file_resize(fd, cases[number].grown);
+	file_seal(fd, F_SEAL_GROW | F_SEAL_SEAL);
+	wl_shm_pool_resize(pool, (int32_t)claim_bytes(&claim));
+	window_present(client, pool_buffer(pool, &claim), PRESENTED);
 	close(fd);
 }
 
@@ -150,38 +191,45 @@ sealed_meanwhile(struct client *client, unsigned int number)
 	close(fd);
 }
 
-/* A surface and its subsurface, read for the same frame, both lost. */
+#define POOLS_MAX 16
+
+/* A surface and its subsurfaces, read for the same frame, all lost. */
 static void
 two_pools(struct client *client, unsigned int number)
 {
-	(void)number;
+	static const int counts[] = {2, POOLS_MAX};
+	const int count = counts[number];
+	client_label(client, "%d", count);
 	if (client->subcompositor == NULL) {
 		client_skip(client, "no wl_subcompositor");
 		return;
 	}
 
-	int fds[2];
-	struct wl_buffer *buffers[2];
-	for (int i = 0; i < 2; i++) {
+	int fds[POOLS_MAX];
+	struct wl_buffer *buffers[POOLS_MAX];
+	struct wl_surface *surfaces[POOLS_MAX] = {client->window.surface};
+	for (int i = 0; i < count; i++) {
 		fds[i] = file_create(PICTURE_BYTES, 0, HOSTILE_PIXEL);
 		buffers[i] = buffer_create(client, fds[i], &picture);
+		if (i == 0)
+			continue;
+		surfaces[i] = wl_compositor_create_surface(client->compositor);
+		wl_subsurface_set_position(wl_subcompositor_get_subsurface(
+			client->subcompositor, surfaces[i], surfaces[0]),
+			PICTURE_WIDTH / count * i, 0);
 	}
-	struct wl_surface *child =
-		wl_compositor_create_surface(client->compositor);
-	struct wl_subsurface *subsurface = wl_subcompositor_get_subsurface(
-		client->subcompositor, child, client->window.surface);
-	wl_subsurface_set_position(subsurface, PICTURE_WIDTH / 2, 0);
 	client_sync(client);
 
 	for (int i = 0; i < PRESENTED; i++) {
-		surface_commit(child, buffers[1]);
+		for (int k = 1; k < count; k++)
+			surface_commit(surfaces[k], buffers[k]);
 		window_commit(client, buffers[0]);
-		file_resize(fds[0], 0);
-		file_resize(fds[1], 0);
+		for (int k = 0; k < count; k++)
+			file_resize(fds[k], 0);
 		window_await_frames(client);
 	}
-	close(fds[0]);
-	close(fds[1]);
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
 }
 
 const struct attack truncate_attacks[] = {
@@ -192,7 +240,7 @@ const struct attack truncate_attacks[] = {
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
 		.reads = true,
-		.cases = 3,
+		.cases = 7,
 		.run = truncate_before_read,
 	},
 	{
@@ -211,7 +259,7 @@ const struct attack truncate_attacks[] = {
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
 		.reads = true,
-		.cases = 3,
+		.cases = 6,
 		.run = short_file,
 	},
 	{
@@ -221,6 +269,7 @@ const struct attack truncate_attacks[] = {
 		.rule = "I1, I7",
 		.accepted = OUTCOME_TOLD,
 		.reads = true,
+		.cases = 2,
 		.run = size_race,
 	},
 	{
@@ -230,6 +279,7 @@ const struct attack truncate_attacks[] = {
 		.rule = "F1",
 		.accepted = OUTCOME_TOLD,
 		.reads = true,
+		.cases = 4,
 		.run = sealed_then_resized,
 	},
 	{
@@ -252,11 +302,12 @@ const struct attack truncate_attacks[] = {
 	},
 	{
 		.name = "two-pools",
-		.about = "loses a surface's and its subsurface's pool in one frame",
-		.expected = "survives two broken pools that are read at once",
+		.about = "loses two pools that are read for one frame, then 16",
+		.expected = "survives broken pools that are read at once",
 		.rule = "F5",
 		.accepted = OUTCOME_TOLD,
 		.reads = true,
+		.cases = 2,
 		.run = two_pools,
 	},
 	{0},

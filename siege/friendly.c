@@ -130,8 +130,7 @@ odd_layout(struct client *client, unsigned int number)
 	claim.stride = cases[number].stride;
 	client_label(client, "%s", cases[number].label);
 
-	size_t size = (size_t)claim.offset +
-		(size_t)claim.stride * (size_t)claim.height;
+	size_t size = claim_bytes(&claim);
 	int fd = file_create(size, 0, FRIENDLY_PIXEL);
 	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)size);
 	show(client, pool_buffer(pool, &claim));

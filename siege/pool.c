@@ -140,10 +140,18 @@ pool_buffer(struct wl_shm_pool *pool, const struct claim *claim)
 		claim->height, claim->stride, claim->format);
 }
 
+size_t
+claim_bytes(const struct claim *claim)
+{
+	return (size_t)claim->offset +
+		(size_t)claim->stride * (size_t)claim->height;
+}
+
 struct wl_buffer *
 buffer_create(struct client *client, int fd, const struct claim *claim)
 {
-	struct wl_shm_pool *pool = pool_create(client, fd, PICTURE_BYTES);
+	struct wl_shm_pool *pool = pool_create(client, fd,
+		(int32_t)claim_bytes(claim));
 	struct wl_buffer *buffer = pool_buffer(pool, claim);
 	wl_shm_pool_destroy(pool);
 	return buffer;

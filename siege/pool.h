@@ -53,7 +53,10 @@ void request_send_unclosed(struct client *client, const uint32_t *request,
 struct wl_buffer *pool_buffer(struct wl_shm_pool *pool,
 	const struct claim *claim);
 
-/* A buffer whose pool, of PICTURE_BYTES, is destroyed at once. */
+/* Where the last row ends, counted from the start of the pool. */
+size_t claim_bytes(const struct claim *claim);
+
+/* A buffer whose pool, of claim_bytes(), is destroyed at once. */
 struct wl_buffer *buffer_create(struct client *client, int fd,
 	const struct claim *claim);
 
