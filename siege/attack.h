@@ -62,6 +62,7 @@ extern const struct attack fuse_attacks[];
 extern const struct attack keymap_attacks[];
 extern const struct attack layout_attacks[];
 extern const struct attack lifetime_attacks[];
+extern const struct attack size_attacks[];
 extern const struct attack truncate_attacks[];
 
 /* How many objects a flood makes. */

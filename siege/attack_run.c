@@ -14,6 +14,7 @@
 static const struct attack *const families[] = {
 	truncate_attacks,
 	layout_attacks,
+	size_attacks,
 	lifetime_attacks,
 	capture_attacks,
 	descriptor_attacks,
