@@ -44,23 +44,42 @@ stop_serving(void)
 	server_file = -1;
 }
 
+/* Bad from the start, or as soon as the pool is made. */
 static void
-fuse_silent(struct client *client, unsigned int number)
+present_from(struct client *client, bool from_the_start,
+	enum fuse_file_mode mode)
 {
-	bool from_the_start = number == 0;
-	client_label(client, from_the_start ? "silent from the start" :
-		"silent once the pool is made");
-	if (!serve(client, from_the_start ? FUSE_FILE_SILENT : FUSE_FILE_NORMAL))
+	client_label(client, "%s", from_the_start ? "from the start" :
+		"once the pool is made");
+	if (!serve(client, from_the_start ? mode : FUSE_FILE_NORMAL))
 		return;
 
 	struct wl_shm_pool *pool =
 		pool_create_unclosed(client, server_file, PICTURE_BYTES);
 	if (!from_the_start) {
 		client_sync(client);
-		if (fuse_file_set_mode(server, FUSE_FILE_SILENT) < 0)
+		if (fuse_file_set_mode(server, mode) < 0)
 			fail("FUSE server");
 	}
 	window_present(client, pool_buffer(pool, &picture), PRESENTED);
+}
+
+static void
+fuse_silent(struct client *client, unsigned int number)
+{
+	present_from(client, number == 0, FUSE_FILE_SILENT);
+}
+
+static void
+fuse_slow(struct client *client, unsigned int number)
+{
+	present_from(client, number == 0, FUSE_FILE_SLOW);
+}
+
+static void
+fuse_error(struct client *client, unsigned int number)
+{
+	present_from(client, number == 0, FUSE_FILE_ERROR);
 }
 
 /* No truncate anywhere: the file shrinks by an answer that is too short. */
@@ -83,6 +102,27 @@ const struct attack fuse_attacks[] = {
 		.accepted = OUTCOME_TOLD,
 		.cases = 2,
 		.run = fuse_silent,
+		.finish = stop_serving,
+	},
+	{
+		.name = "fuse-slow",
+		.about = "makes a pool of a file whose FUSE server is slow",
+		.expected = "lets nobody wait for it; refuses it with invalid_fd",
+		.rule = "F17; I10",
+		.accepted = OUTCOME_ANY_SAFE,
+		.cases = 2,
+		.run = fuse_slow,
+		.finish = stop_serving,
+	},
+	{
+		.name = "fuse-error",
+		.about = "makes a pool of a file that cannot be read (EIO)",
+		.expected = "refuses the pool, or posts invalid_fd when read",
+		.rule = "mmap(2), SIGBUS; wl_shm error invalid_fd; I7",
+		.accepted = OUTCOME_TOLD,
+		.reads = true,
+		.cases = 2,
+		.run = fuse_error,
 		.finish = stop_serving,
 	},
 	{

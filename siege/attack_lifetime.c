@@ -37,7 +37,14 @@ subsurface_open(struct client *client, struct wl_surface **surface)
 static void
 destroyed_before_read(struct client *client, unsigned int number)
 {
-	(void)number;
+	static const struct {
+		const char *label;
+		size_t left;
+	} cases[] = {
+		{"nothing left", 0},
+		{"all but the last page left", PICTURE_BYTES - 4096},
+	};
+	client_label(client, "%s", cases[number].label);
 	struct wl_surface *child;
 	if (subsurface_open(client, &child) == NULL)
 		return;
@@ -48,7 +55,7 @@ destroyed_before_read(struct client *client, unsigned int number)
 	client_sync(client);
 	wl_buffer_destroy(buffer);
 	client_sync(client);
-	file_resize(fd, 0);
+	file_resize(fd, cases[number].left);
 	window_present(client, client->window.buffer, PRESENTED);
 	witness_show(client, child);
 	close(fd);
@@ -174,6 +181,7 @@ const struct attack lifetime_attacks[] = {
 		.rule = "F14; I6",
 		.accepted = OUTCOME_ANY_SAFE,
 		.reads = true,
+		.cases = 2,
 		.run = destroyed_before_read,
 	},
 	{
