@@ -16,9 +16,9 @@
 #define GLANCE 10         /* milliseconds */
 #define CLIENT_GRACE 5000 /* the same, for a client to undo what it did */
 #define SETTLE 1500       /* and for the compositor to give things back */
-#define DEATH_THROES 2000 /* and for a process to come to its end */
+#define DEATH_THROES 1000 /* and for a process to come to its end */
 #define CALM_WINDOWS 3
-#define CALM_FRAMES 8
+#define CALM_FRAMES 5
 
 /* Neither is an attack, and neither is in the list. */
 static void
@@ -153,9 +153,10 @@ measure_calm(struct stage *stage, bool covers, struct evidence *evidence)
 	evidence->calm_wait = evidence->by_frames ? frames_wait : answers_wait;
 }
 
-/* Counts again until there is no more than before, but not for ever. */
+/* Counts again until there is no more than before those attacks, but not for
+ * ever. */
 static bool
-settle(struct stage *stage, const struct holdings *before,
+settle(struct stage *stage, const struct holdings *before, long attacks,
 	struct holdings *holdings)
 {
 	if (!stage_pause_newcomers(stage))
@@ -163,12 +164,10 @@ settle(struct stage *stage, const struct holdings *before,
 	bool known = false;
 	for (int waited = 0; waited < SETTLE; waited += 10 * GLANCE) {
 		known = holdings_look(stage->compositor.pid, holdings);
-		if (!known || (before != NULL &&
-				holdings->descriptors <= before->descriptors &&
-				holdings->mappings <= before->mappings &&
-				holdings->private_kib <= before->private_kib))
+		if (!known || (before != NULL && !holdings_have_grown(before,
+				holdings, attacks)))
 			break;
-		/* What is compared with is one look when all is quiet. */
+		/* What is compared with later is a look when all is quiet. */
 		if (before == NULL && waited >= 10 * GLANCE)
 			break;
 		poll(NULL, 0, 10 * GLANCE);
@@ -183,7 +182,7 @@ look_for_leaks(struct stage *stage, const struct attack *attack,
 	const struct attack_options *options, struct evidence *evidence)
 {
 	evidence->counted = evidence->counted &&
-		settle(stage, &evidence->before, &evidence->after);
+		settle(stage, &evidence->before, 1, &evidence->after);
 	if (!evidence_of_leak(evidence))
 		return;
 	for (int i = 0; i < LEAK_ROUNDS; i++) {
@@ -192,7 +191,8 @@ look_for_leaks(struct stage *stage, const struct attack *attack,
 		if (!again.reported || !stage_await_service(stage))
 			return;
 	}
-	evidence->repeated = settle(stage, &evidence->after, &evidence->last);
+	evidence->repeated = settle(stage, &evidence->after, LEAK_ROUNDS,
+		&evidence->last);
 }
 
 static void
@@ -222,7 +222,7 @@ assault(struct stage *stage, const struct attack *attack,
 	pid_t pid = stage->compositor.pid;
 	*evidence = (struct evidence){0};
 	measure_calm(stage, attack->covers, evidence);
-	evidence->counted = settle(stage, NULL, &evidence->before);
+	evidence->counted = settle(stage, NULL, 0, &evidence->before);
 
 	unsigned int tried = seen->tried, refused = seen->refused;
 	long faults = minor_faults(pid);

@@ -221,12 +221,12 @@ compositor_log_trim(const struct compositor *compositor)
 
 /* Its session may be more than one process. */
 static bool
-end_session(struct compositor *compositor)
+end_session(struct compositor *compositor, bool hung)
 {
 	pid_t child = compositor->child;
 	kill(-child, SIGTERM);
-	bool ended = compositor->child_ended ||
-		process_await_end(child, &compositor->status, STOP_GRACE);
+	bool ended = compositor->child_ended || process_await_end(child,
+		&compositor->status, hung ? 0 : STOP_GRACE);
 	if (!ended)
 		process_kill_descendants(child);
 	kill(-child, SIGKILL);
@@ -239,11 +239,11 @@ end_session(struct compositor *compositor)
 }
 
 bool
-compositor_stop(struct compositor *compositor)
+compositor_stop(struct compositor *compositor, bool hung)
 {
 	bool ended = true;
 	if (compositor->child != 0)
-		ended = end_session(compositor);
+		ended = end_session(compositor, hung);
 	if (compositor->pidfd >= 0)
 		close(compositor->pidfd);
 	if (compositor->directory[0] != '\0')

@@ -45,8 +45,8 @@ void compositor_log_tail(const struct compositor *compositor, char *text,
 	size_t size);
 void compositor_log_trim(const struct compositor *compositor);
 
-/* Ends it, one way or the other, with its files. Returns false if it cannot even
- * be killed. */
-bool compositor_stop(struct compositor *compositor);
+/* Ends it, one way or the other, with its files; without asking first if it does
+ * not answer. Returns false if it cannot even be killed. */
+bool compositor_stop(struct compositor *compositor, bool hung);
 
 #endif

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Less is an allocator's business. */
+#define MEMORY_MIN 4096 /* KiB for each attack */
+
 static long
 count_descriptors(pid_t pid)
 {
@@ -60,6 +63,15 @@ holdings_look(pid_t pid, struct holdings *holdings)
 	holdings->private_kib = private_memory(pid);
 	return holdings->descriptors >= 0 && holdings->mappings > 0 &&
 		holdings->private_kib > 0;
+}
+
+bool
+holdings_have_grown(const struct holdings *from, const struct holdings *to,
+	long attacks)
+{
+	return to->descriptors >= from->descriptors + attacks ||
+		to->mappings >= from->mappings + attacks ||
+		to->private_kib >= from->private_kib + attacks * MEMORY_MIN;
 }
 
 long

@@ -6,9 +6,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Less is an allocator's business. */
-#define MEMORY_MIN 4096 /* KiB for each attack */
-
 const char *
 verdict_word(enum verdict verdict)
 {
@@ -27,20 +24,11 @@ verdict_word(enum verdict verdict)
 	return words[verdict];
 }
 
-/* Of at least `rounds` attacks, each left something behind. */
-static bool
-has_grown(const struct holdings *from, const struct holdings *to, long rounds)
-{
-	return to->descriptors >= from->descriptors + rounds ||
-		to->mappings >= from->mappings + rounds ||
-		to->private_kib >= from->private_kib + rounds * MEMORY_MIN;
-}
-
 bool
 evidence_of_leak(const struct evidence *evidence)
 {
 	return evidence->counted &&
-		has_grown(&evidence->before, &evidence->after, 1);
+		holdings_have_grown(&evidence->before, &evidence->after, 1);
 }
 
 static void
@@ -175,7 +163,8 @@ judge(const struct evidence *evidence, char *word, size_t word_size,
 		verdict = judge_report(&evidence->report, text, text_size);
 	}
 	if (verdict < VERDICT_LEAK && evidence->repeated &&
-			has_grown(&evidence->after, &evidence->last, LEAK_ROUNDS)) {
+			holdings_have_grown(&evidence->after, &evidence->last,
+				LEAK_ROUNDS)) {
 		say_leak(evidence, text, text_size);
 		verdict = VERDICT_LEAK;
 	} else if (verdict < VERDICT_STALL && stalled >= STALL_MIN) {

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PAUSE 100 /* milliseconds between two */
-#define GLANCE 4  /* the same while there should be none */
+#define PAUSE 50 /* milliseconds between two */
+#define GLANCE 4 /* the same while there should be none */
 
 /* Too small to hide what others show. */
 static const struct claim stamp = {

@@ -78,14 +78,14 @@ stage_open(struct stage *stage, const struct target *target,
 }
 
 bool
-stage_close(struct stage *stage)
+stage_close(struct stage *stage, bool hung)
 {
 	int status;
 	if (stage->canary != 0)
 		process_end(stage->canary, &status, CLIENT_GRACE);
 	if (stage->newcomers != 0)
 		process_end(stage->newcomers, &status, CLIENT_GRACE);
-	bool ended = compositor_stop(&stage->compositor);
+	bool ended = compositor_stop(&stage->compositor, hung);
 	if (stage->shared != NULL)
 		munmap(stage->shared, sizeof(*stage->shared));
 	*stage = (struct stage){.compositor.pidfd = -1};

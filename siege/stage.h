@@ -39,7 +39,7 @@ bool stage_open(struct stage *stage, const struct target *target,
 	const char *directory, char *problem, size_t size);
 
 /* Returns false if the compositor could not even be killed. */
-bool stage_close(struct stage *stage);
+bool stage_close(struct stage *stage, bool hung);
 
 /* Waits until the canary was answered, and presented if it is in sight, some
  * times more and a newcomer was served,

@@ -101,6 +101,14 @@ attack_stage(struct worker *worker, struct stage *stage,
 }
 
 static void
+close_stage(struct stage *stage, struct result *result)
+{
+	pid_t pid = stage->compositor.pid;
+	if (!stage_close(stage, result->verdict == VERDICT_HANG))
+		warnx("process %d cannot be ended", (int)pid);
+}
+
+static void
 attack_cold(struct worker *worker, struct result *result)
 {
 	char problem[256];
@@ -109,7 +117,7 @@ attack_cold(struct worker *worker, struct result *result)
 		attack_stage(worker, &stage, result);
 	else
 		fill_error(worker, result, problem);
-	stage_close(&stage);
+	close_stage(&stage, result);
 }
 
 /* Whoever was hurt by the last attack would be blamed on the next one. */
@@ -133,7 +141,7 @@ attack_warm(struct worker *worker, struct result *result)
 	else
 		fill_error(worker, result, problem);
 	if (!worker->is_warm || !can_go_on(result->verdict)) {
-		stage_close(&worker->warm);
+		close_stage(&worker->warm, result);
 		worker->is_warm = false;
 	}
 }
@@ -213,7 +221,7 @@ worker_run(const struct options *options, int socket, const char *directory)
 	while (next_job(socket, &job))
 		make_job(&worker, &job, socket);
 	if (worker.is_warm)
-		stage_close(&worker.warm);
+		stage_close(&worker.warm, false);
 	end_orphans();
 	directory_remove(directory);
 }

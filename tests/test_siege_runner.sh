@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# shmguard-siege as a program: options, outputs, and that it leaves nothing behind.
+# shellcheck source=tests/besiege.sh
+. "$(dirname "$0")/besiege.sh"
+
+test_skips_are_no_failure_unless_strict() {
+	besiege none capture-lost
+	expect SKIP SKIP
+	[ "$status" -eq 0 ]
+	besiege none capture-lost --strict
+	[ "$status" -eq 1 ]
+}
+
+test_seed_and_repeat() {
+	local first list='capture-lost,keymap-lost'
+	besiege none "$list" --seed 5 --repeat 2
+	first=$(values attack | uniq)
+	[ "$(wc -l <<<"$first")" -eq 4 ]
+	besiege none "$list" --seed 5
+	[ "$first" = "$(for _ in 1 2; do values attack | uniq; done)" ]
+}
+
+test_tap_and_pages() {
+	besiege mute 'truncate-while-presenting,capture-lost' --tap -j2 \
+		--report "$work/page.html" >"$work/tap"
+	cat "$work/tap"
+	[ "$(grep -c '^not ok [1-4] - truncate-while-presenting' "$work/tap")" -eq 2 ]
+	[ "$(grep -c '^ok [1-4] - capture-lost .* # SKIP ' "$work/tap")" -eq 2 ]
+	grep -x '1\.\.4' "$work/tap"
+	python3 - "$work/page.html" <<-END
+		import html.parser, sys
+		html.parser.HTMLParser().feed(open(sys.argv[1]).read())
+	END
+	grep '<td>WRONG<td>WRONG' "$work/page.html"
+	besiege crash truncate-while-presenting --report "$work/page.md"
+	grep -F '| truncate-while-presenting | CRASH(SIGABRT) | ' "$work/page.md"
+}
+
+test_compositor_that_does_not_start() {
+	status=0
+	"$SIEGE" --compositor 'echo no luck; exit 1' 2>"$work/said" || status=$?
+	cat "$work/said"
+	[ "$status" -eq 2 ]
+	grep 'no luck' "$work/said"
+}
+
+test_mistakes_are_told() {
+	local line
+	while read -r line; do
+		status=0
+		eval "\"$SIEGE\" $line" 2>"$work/said" || status=$?
+		[ "$status" -eq 2 ] && [ -s "$work/said" ]
+	done <<-'END'
+		--only two-pools
+		--compositor x --display y
+		--compositor x --only no-such-attack
+		--compositor x --repeat 0
+		--display x -j2
+		--compositor x stray
+	END
+}
+
+huge_pages() {
+	cat /proc/sys/vm/nr_hugepages
+}
+
+# What is left of a siege: its processes have the name of our directory in their
+# arguments or their environment, and its files are in it.
+remains() {
+	find "$work" -name 'shmguard-siege.*'
+	grep -lsF "$work" /proc/[0-9]*/environ | while read -r file; do
+		local pid=${file//[^0-9]/}
+		[ "$pid" = $$ ] || [ "$pid" = "$BASHPID" ] ||
+			! grep -qs -e siege "/proc/$pid/cmdline" || echo "$pid"
+	done
+}
+
+test_interruption_leaves_nothing_behind() {
+	local signal number pages
+	pages=$(huge_pages)
+	while read -r signal number delay; do
+		"$SIEGE" --compositor "exec $VICTIM none" -j3 --seed 3 \
+			>"$work/said" 2>&1 &
+		sleep "$delay"
+		kill "-$signal" $!
+		status=0
+		wait $! || status=$?
+		[ "$status" -eq $((128 + number)) ]
+		remains | tee "$work/remains"
+		[ ! -s "$work/remains" ]
+		grep '^interrupted: ' "$work/said"
+	done <<-END
+		TERM 15 0.4
+		HUP 1 1.5
+		INT 2 3
+	END
+	[ "$(huge_pages)" -eq "$pages" ]
+}
+
+# The workers notice it by themselves.
+test_killed_runner_takes_its_processes_along() {
+	"$SIEGE" --compositor "exec $VICTIM none" -j2 >/dev/null 2>&1 &
+	sleep 2
+	kill -KILL $!
+	for _ in {1..100}; do
+		remains | grep -v / >"$work/remains" || break
+		sleep 0.1
+	done
+	[ ! -s "$work/remains" ]
+}
+
+run_tests "$@"
