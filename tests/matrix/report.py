@@ -173,6 +173,9 @@ def print_markdown(suites):
 def print_tap(suites):
     """For meson: a test for each compositor."""
     entries = [entry for suite in suites for entry in suite.entries]
+    if not entries:
+        print('1..1\nok 1 compositors # SKIP none of them is installed')
+        return
     print(f'1..{len(entries)}')
     for number, entry in enumerate(entries, 1):
         name = re.sub(r'\W', '_', entry.who)
