@@ -57,8 +57,7 @@ ALL = [
     Client('foot', ['foot', '--config=/dev/null',
         '--font=DejaVu Sans Mono:size=9', '--window-size-pixels=500x300',
         'sh', '-c', 'seq 30; exec sleep infinity']),
-    # A theme without gradients and shadows, which GTK 3 does not always draw alike.
-    Client('GTK 3', ['gtk3-demo'], env={'GTK_THEME': 'HighContrast'}),
+    Client('GTK 3', ['gtk3-demo']),
     Client('GTK 4', ['gtk4-demo', '--run=drawingarea'],
         env={'GSK_RENDERER': 'cairo'}),
     Client('Qt 6', [sys.executable, str(HERE / 'qt_window.py')],

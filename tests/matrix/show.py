@@ -20,6 +20,8 @@ GTK_SETTINGS = """[Settings]
 gtk-enable-animations=0
 gtk-cursor-blink=0
 """
+# GTK 3 does not always draw the same shadow.
+GTK_STYLE = 'decoration, decoration:backdrop { box-shadow: none; margin: 0; }'
 
 
 class Show:
@@ -38,6 +40,7 @@ class Show:
             settings = home / 'config' / f'gtk-{version}'
             settings.mkdir(parents=True)
             (settings / 'settings.ini').write_text(GTK_SETTINGS)
+            (settings / 'gtk.css').write_text(GTK_STYLE)
         self.bus = f'unix:path={self.runtime}/bus'
         self.env = {
             **os.environ,
