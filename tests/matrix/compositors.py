@@ -25,7 +25,12 @@ background-color=0xff203040
 animation=none
 startup-animation=none
 """
-SWAY_CONFIG = 'default_border none\noutput * bg #203040 solid_color\n'
+# Tiling goes with transactions, which show old buffers in place of the last ones.
+SWAY_CONFIG = """
+default_border none
+output * bg #203040 solid_color
+for_window [app_id="shmguard-siege"] floating enable
+"""
 WAYFIRE_CONFIG = '[core]\nplugins = place move alpha\nxwayland = false\n'
 
 
