@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,6 +57,8 @@ execute(const struct compositor *compositor, const char *command)
 	unsetenv("WAYLAND_SOCKET");
 	unsetenv("DISPLAY");
 	signal(SIGPIPE, SIG_DFL);
+	/* Where the kernel lets debuggers have their children only. */
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 	execl("/bin/sh", "sh", "-c", command, NULL);
 	err(EXIT_UNABLE, "/bin/sh");
 }

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "assault.h"
+#include "backtrace.h"
 #include "directory.h"
 #include "process.h"
 #include "result.h"
@@ -30,6 +31,7 @@ struct worker {
 	struct stage warm;   /* kept from attack to attack */
 	bool is_warm;
 	bool fit; /* a stage was opened once */
+	const struct attack *traced; /* the last one with a backtrace */
 };
 
 static void
@@ -86,17 +88,22 @@ fill_error(struct worker *worker, struct result *result, const char *problem)
 	snprintf(result->text, sizeof(result->text), "%s", problem);
 }
 
+static struct attack_options
+attack_options(const struct options *options)
+{
+	return (struct attack_options){
+		.patience = options->target.patience,
+		.seed = options->seed,
+	};
+}
+
 static void
 attack_stage(struct worker *worker, struct stage *stage,
 	struct result *result)
 {
 	const struct options *options = worker->options;
-	const struct attack_options attack_options = {
-		.patience = options->target.patience,
-		.seed = options->seed,
-	};
-	assault(stage, attack_at(result->attack), &attack_options,
-		&result->evidence);
+	const struct attack_options how = attack_options(options);
+	assault(stage, attack_at(result->attack), &how, &result->evidence);
 	fill(result, stage, options->strict);
 }
 
@@ -163,6 +170,24 @@ make_run(struct worker *worker, struct result *result)
 	}
 }
 
+/* One for each attack will do. */
+static void
+trace(struct worker *worker, struct result *result)
+{
+	const struct attack *attack = attack_at(result->attack);
+	const struct attack_options how = attack_options(worker->options);
+	char problem[256];
+	struct stage stage;
+	if (result->verdict != VERDICT_CRASH || worker->traced == attack ||
+			worker->options->target.command == NULL)
+		return;
+	worker->traced = attack;
+	if (open_stage(worker, &stage, problem, sizeof(problem)))
+		backtrace_take(&stage, attack, &how, result->backtrace,
+			sizeof(result->backtrace));
+	stage_close(&stage, true);
+}
+
 static void
 make_job(struct worker *worker, const struct job *job, int socket)
 {
@@ -177,6 +202,7 @@ make_job(struct worker *worker, const struct job *job, int socket)
 			.last = state == last,
 		};
 		make_run(worker, &result);
+		trace(worker, &result);
 		if (client_is_interrupted() || send(socket, &result,
 				sizeof(result), MSG_NOSIGNAL) < 0)
 			return;
