@@ -23,7 +23,7 @@ static const char script[] =
 	"set confirm off\n"
 	"set width 0\n"
 	"handle all nostop noprint pass\n"
-	"handle SIGSEGV SIGABRT SIGFPE SIGILL stop noprint pass\n"
+	"handle SIGSEGV SIGABRT SIGFPE SIGILL stop print pass\n"
 	"catch signal SIGBUS\n"
 	"commands\n"
 	"silent\n"

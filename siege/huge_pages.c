@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,6 +47,9 @@ const char *
 huge_pages_acquire(struct huge_pages *pages)
 {
 	*pages = (struct huge_pages){.fd = huge_file(), .thief = huge_file()};
+	pages->lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
+	if (pages->lock >= 0)
+		flock(pages->lock, LOCK_EX);
 	struct stat stat;
 	if (pages->fd < 0 || pages->thief < 0 || fstat(pages->fd, &stat) < 0) {
 		huge_pages_release(pages);
@@ -89,4 +93,8 @@ huge_pages_release(struct huge_pages *pages)
 		close(pages->thief);
 	if (pages->added != 0)
 		count_write(count_read() - pages->added);
+	if (pages->lock >= 0) {
+		flock(pages->lock, LOCK_UN);
+		close(pages->lock);
+	}
 }

@@ -10,6 +10,7 @@
 struct huge_pages {
 	int fd;
 	int thief; /* holds the pages that were free */
+	int lock;  /* keeps others who do the same out meanwhile */
 	size_t size;
 	long added;
 };

@@ -19,6 +19,12 @@ test_crash_is_seen_and_the_next_attack_made() {
 	[ "$status" -eq 1 ]
 }
 
+test_crash_has_a_backtrace() {
+	command -v gdb >/dev/null || skip "gdb is not installed"
+	besiege crash truncate-while-presenting
+	values backtrace | grep '^#[0-9]* .*abort'
+}
+
 test_exit_is_a_crash() {
 	besiege exit truncate-while-presenting
 	expect CRASH CRASH
