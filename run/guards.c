@@ -41,7 +41,7 @@ struct findings {
 	bool calls_wayland_shm;  /* libwayland's wl_shm, and can be redirected */
 	bool calls_wlroots_shm;  /* likewise wlroots' */
 	const char *has_shm;     /* implements wl_shm by itself */
-	const char *calls_guard; /* needs no preloading */
+	const char *calls_guard; /* its wl_shm needs no preloading */
 };
 
 /* libwlroots.so.12 was 0.17, later ones have the version in their names. Before
@@ -192,13 +192,14 @@ add_wlroots(struct guards *guards, const char *directory, unsigned int minor)
 		guards->count > 0 ? ", " : "", minor, path);
 }
 
-/* It guards what else wlroots maps. Without it there is less, not nothing. */
+/* It guards what libwayland and wlroots do with descriptors besides. Without it
+ * there is less, not nothing. */
 static void
-add_wlroots_fds(struct guards *guards, const char *directory)
+add_fds(struct guards *guards, const char *directory)
 {
-	char *path = find_object(directory, "libshmguard-wlroots-fds.so");
+	char *path = find_object(directory, FDS_LIBRARY);
 	if (path != NULL)
-		add_object(guards, path, ", keymaps by %s", path);
+		add_object(guards, path, ", other descriptors by %s", path);
 }
 
 void
@@ -214,14 +215,12 @@ guards_choose(struct guards *guards, const struct closure *closure,
 		add_stock(guards, directory);
 	if (findings.wlroots != NULL && findings.calls_wlroots_shm)
 		add_wlroots(guards, directory, findings.wlroots_minor);
-	if (guards->count > 0 && findings.wlroots != NULL)
-		add_wlroots_fds(guards, directory);
-	if (guards->count > 0)
-		return;
-	if (findings.calls_guard == NULL)
+	if (guards->count == 0 && findings.calls_guard == NULL)
 		refuse(&findings, closure->paths[0]);
-	snprintf(guards->text, sizeof(guards->text), "wl_shm by %s itself",
-		findings.calls_guard);
+	if (guards->count == 0)
+		snprintf(guards->text, sizeof(guards->text), "wl_shm by %s itself",
+			findings.calls_guard);
+	add_fds(guards, directory);
 }
 
 void

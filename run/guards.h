@@ -13,7 +13,7 @@
 struct guards {
 	char *objects[GUARDS_MAX]; /* absolute paths, in the order of preloading */
 	size_t count;
-	char text[512]; /* a sentence without a subject: what is guarded by which */
+	char text[1024]; /* a sentence without a subject: what is guarded by which */
 };
 
 /* The objects lie in `directory` or in its subdirectory shmguard. Ends

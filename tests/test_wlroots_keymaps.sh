@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Keymaps of virtual keyboards, read by wlroots itself, with and without what is
-# preloaded for them. In the environment: SERVER (wlroots_keymaps), WLROOTS_FDS
-# (the object to be preloaded).
+# preloaded for them. In the environment: SERVER (wlroots_keymaps), FDS_LIBRARY
+# (to be preloaded).
 # shellcheck source=tests/abi/tap.sh
 . "$(dirname "$0")/abi/tap.sh"
 
@@ -12,7 +12,7 @@ SIGBUS_STATUS=$((128 + $(kill -l BUS)))
 
 # guarded SHAPE: prints what became of the client; the server must live.
 guarded() {
-	LD_PRELOAD=$WLROOTS_FDS "$SERVER" "$1"
+	LD_PRELOAD=$FDS_LIBRARY "$SERVER" "$1"
 }
 
 test_good_keymap_is_taken() {

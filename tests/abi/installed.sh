@@ -89,6 +89,25 @@ test_stock_library_comes_before_libwayland() {
 	"$root/program"
 }
 
+test_library_for_descriptors_comes_before_the_c_library() {
+	install_tree
+	build_program wayland-server shmguard-fds <<-END
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <string.h>
+
+		int
+		main(void)
+		{
+			Dl_info info;
+			void *function = dlsym(RTLD_DEFAULT, "close");
+			return dladdr(function, &info) == 0 ||
+				strstr(info.dli_fname, "shmguard-fds") == NULL;
+		}
+	END
+	"$root/program"
+}
+
 test_protocol_is_where_pkgconfig_says() {
 	command -v wayland-scanner >/dev/null ||
 		skip "wayland-scanner is not installed"

@@ -40,6 +40,8 @@ setup_project() {
 				strstr(info.dli_fname, "shmguard-stock") == NULL;
 		}
 	END
+	sed -e 's/wl_display_init_shm/close/' -e 's/shmguard-stock/shmguard-fds/' \
+		-e '/wayland/d' "$root/stock.c" >"$root/fds.c"
 	cat >"$root/meson.build" <<-END
 		project('compositor', 'c')
 		shmguard = dependency('shmguard',
@@ -50,6 +52,9 @@ setup_project() {
 		test('stock', executable('stock', 'stock.c',
 		  dependencies: [stock, dependency('wayland-server'),
 		    dependency('dl')]))
+		test('fds', executable('fds', 'fds.c', dependencies: [
+		  dependency('shmguard-fds', fallback: 'shmguard'),
+		  dependency('dl')]))
 		foreach version : '$WLROOTS'.split()
 		  name = 'shmguard-wlroots-' + version
 		  executable(name, 'program.c',

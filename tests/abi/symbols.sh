@@ -4,7 +4,7 @@
 # public headers), LIBRARY, STOCK_LIBRARY, CORE (static library of the layers
 # below Wayland), LIBWAYLAND (libwayland-server.so to stand in for), ADAPTERS
 # and PRELOADS (libraries for wlroots, separated by blanks, possibly none),
-# WLROOTS_FDS (preload object for wlroots).
+# FDS_LIBRARY (what answers system calls).
 # shellcheck source=tests/abi/tap.sh
 . "$(dirname "$0")/tap.sh"
 
@@ -60,10 +60,10 @@ test_wlroots_preload_objects_need_nothing_of_ours() {
 }
 
 # It stands before the C library: one name more would be taken from it as well.
-test_object_for_descriptors_exports_system_calls() {
+test_library_for_descriptors_exports_system_calls() {
 	diff <(printf '%s\n' close fstat fstat64 lseek lseek64 mmap mmap64 \
-		munmap pread pread64 read) <(exports "$WLROOTS_FDS")
-	if readelf --dynamic "$WLROOTS_FDS" | grep 'NEEDED.*shmguard'; then
+		munmap pread pread64 read) <(exports "$FDS_LIBRARY")
+	if readelf --dynamic "$FDS_LIBRARY" | grep 'NEEDED.*shmguard'; then
 		return 1
 	fi
 }
@@ -82,7 +82,7 @@ test_core_uses_no_wayland() {
 # A handler must never point into memory where the library was.
 test_libraries_cannot_be_unloaded() {
 	local object
-	for object in "$LIBRARY" "$STOCK_LIBRARY" "$WLROOTS_FDS" \
+	for object in "$LIBRARY" "$STOCK_LIBRARY" "$FDS_LIBRARY" \
 		$ADAPTERS $PRELOADS; do
 		readelf --dynamic "$object" | grep NODELETE
 	done

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * For compositors on wlroots that know nothing of us: the descriptors of clients
- * that libwlroots itself looks into.
+ * What libwayland-server and libwlroots themselves do with the descriptors of
+ * clients, in a program that stands on them.
  *
- * - A virtual keyboard's keymap is mapped and parsed as a string. A file that
- *   shrinks, or (before wlroots 0.20) one that fills its pages and has no NUL,
- *   ends the session. The
- *   only other thing that wlroots maps like that is a table sent by the
- *   compositor that it is nested in.
- * - A gamma table is read, a DMA-BUF's end is sought, a security context's socket
- *   is asked for its type, and every descriptor is closed: if it is a file whose
- *   server does not answer, each of these waits for ever. libwayland closes
- *   descriptors, too.
+ * - Both close them, libwayland even those that no request asked for. If it is a
+ *   file whose server does not answer, that waits for ever.
+ * - wlroots maps a virtual keyboard's keymap and parses it as a string. A file
+ *   that shrinks, or (before wlroots 0.20) one that fills its pages and has no
+ *   NUL, ends the session. The only other thing that it maps like that is a table
+ *   sent by the compositor that it is nested in.
+ * - wlroots reads a gamma table, seeks a DMA-BUF's end, and asks a security
+ *   context's socket for its type: these wait for such a file as well.
  *
  * So these calls are answered here if they come from those libraries and are
  * about such a file; all others pass through. What passes is safe in a signal
- * handler where the C library's function is.
+ * handler where the C library's function is, and so is a close of what is no
+ * file. The close of a file that can block takes a lock and memory: neither
+ * library does that in a signal handler or between vfork(2) and exec.
  */
 
 /* Both widths of off_t have functions of their own, and inline wrappers would

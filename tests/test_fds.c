@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -240,7 +242,7 @@ TEST(files_that_cannot_block_are_the_kernels)
 	must_pass(harness_memfd(100, 'x', -1), 100);
 	must_pass(harness_memfd(100, 'x', 0), 100);
 
-	char path[] = "/tmp/test-wlroots-fds-XXXXXX";
+	char path[] = "/tmp/test-fds-XXXXXX";
 	int fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	unlink(path);
@@ -369,4 +371,32 @@ TEST(I10_request_may_end_with_close)
 {
 	struct session session = {0};
 	must_not_be_asked(end_request_with_close, &session);
+}
+
+/* It has no threads but its own. It cannot end before the server does. */
+TEST(I10_child_does_not_wait_either)
+{
+	struct fuse_file *file = fuse_file_start(100, FUSE_FILE_SILENT);
+	if (file == NULL)
+		SKIP("no FUSE: %s", fuse_file_problem());
+	int fd = fuse_file_open(file, O_RDWR), ends[2];
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		char result = (char)fake_wlroots_close(fd);
+		_exit(write(ends[1], &result, 1) != 1 || result != 0);
+	}
+
+	struct pollfd answer = {.fd = ends[0], .events = POLLIN};
+	int answers = poll(&answer, 1, WATCHDOG_SECONDS * 1000);
+	fuse_file_stop(file);
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(answers == 1, "it waited for the server");
+	ck_assert_int_eq(status, 0);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
 }
