@@ -6,6 +6,7 @@
 #include "window.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -93,6 +94,37 @@ fuse_short(struct client *client, unsigned int number)
 	window_present(client, buffer, PRESENTED);
 }
 
+static void
+attach_to_sync(struct client *client, int fd)
+{
+	struct wl_proxy *display = (struct wl_proxy *)client->display;
+	struct wl_proxy *callback =
+		wl_proxy_create(display, &wl_callback_interface);
+	if (callback == NULL)
+		fail("wl_proxy_create");
+	const uint32_t request[3] = {
+		wl_proxy_get_id(display),
+		sizeof(request) << 16 | WL_DISPLAY_SYNC,
+		wl_proxy_get_id(callback),
+	};
+	request_send_unclosed(client, request, sizeof(request), fd);
+}
+
+/* Any message can carry descriptors. Nobody takes these, so that they are closed
+ * when the connection is. */
+static void
+stray_silent(struct client *client, unsigned int number)
+{
+	const unsigned int counts[] = {1, 40};
+	client_label(client, "%u of them", counts[number]);
+	if (!serve(client, FUSE_FILE_SILENT))
+		return;
+	for (unsigned int i = 0; i < counts[number]; i++)
+		attach_to_sync(client, server_file);
+	client_sync(client);
+	shutdown(wl_display_get_fd(client->display), SHUT_RDWR);
+}
+
 const struct attack fuse_attacks[] = {
 	{
 		.name = "fuse-silent",
@@ -133,6 +165,16 @@ const struct attack fuse_attacks[] = {
 		.accepted = OUTCOME_TOLD,
 		.reads = true,
 		.run = fuse_short,
+		.finish = stop_serving,
+	},
+	{
+		.name = "stray-silent",
+		.about = "sends such files along with wl_display.sync, and leaves",
+		.expected = "does not wait for their closing",
+		.rule = "I10",
+		.accepted = OUTCOME_ANY_SAFE,
+		.cases = 2,
+		.run = stray_silent,
 		.finish = stop_serving,
 	},
 	{0},

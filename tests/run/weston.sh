@@ -55,6 +55,11 @@ test_truncation_costs_only_the_guilty() {
 	grep '^shmguard: client with pid .* ended' "$log"
 }
 
+test_I10_stray_descriptors_do_not_block() {
+	start
+	attack stray-silent fuse-silent
+}
+
 test_unsealed_files_can_be_copied() {
 	start --unsealed=copy
 	attack truncate-before-read short-file friendly-resize
