@@ -169,7 +169,7 @@ const struct attack fuse_attacks[] = {
 	},
 	{
 		.name = "stray-silent",
-		.about = "sends such files along with wl_display.sync, and leaves",
+		.about = "sends silent FUSE files with wl_display.sync, and leaves",
 		.expected = "does not wait for their closing",
 		.rule = "I10",
 		.accepted = OUTCOME_ANY_SAFE,
