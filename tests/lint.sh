@@ -53,7 +53,7 @@ test_every_test_is_built() {
 test_manual_pages_have_no_warnings() {
 	command -v groff >/dev/null || skip "groff is not installed"
 	local page
-	for page in run/*.1 siege/*.1; do
+	for page in run/*.1 census/*.1 siege/*.1; do
 		groff -mdoc -Tutf8 -ww "$page" 2>&1 >/dev/null
 	done | tee /dev/stderr | diff /dev/null -
 }

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What shmguard-census is made of."""
