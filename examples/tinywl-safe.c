@@ -55,6 +55,7 @@ struct server {
 	struct wlr_scene *scene;
 	struct wlr_scene_rect *background;
 	struct wlr_scene_tree *window_layer;
+	struct wlr_scene_tree *drag_layer; /* while there is a drag */
 	struct wlr_output_layout *layout;
 	struct wlr_cursor *cursor;
 	struct wlr_xcursor_manager *cursor_theme;
@@ -84,7 +85,8 @@ struct server {
 		struct wl_listener new_input;
 		struct wl_listener new_virtual_keyboard, new_virtual_pointer;
 		struct wl_listener motion, motion_absolute, button, axis, frame;
-		struct wl_listener set_cursor, set_selection, start_drag;
+		struct wl_listener set_cursor, set_selection;
+		struct wl_listener start_drag, drag_destroy;
 	} on;
 };
 
@@ -509,6 +511,9 @@ pointer_update(struct server *server, uint32_t time)
 {
 	struct wlr_seat *seat = server->seat;
 	double x = server->cursor->x, y = server->cursor->y;
+	if (server->drag_layer != NULL)
+		wlr_scene_node_set_position(&server->drag_layer->node, (int)x,
+			(int)y);
 	if (server->grab.active) {
 		grab_update(server);
 		return;
@@ -526,7 +531,7 @@ pointer_update(struct server *server, uint32_t time)
 
 	struct wlr_scene_node *node;
 	struct wlr_surface *surface =
-		compat_surface_at(server->scene, &x, &y, &node);
+		compat_surface_at(server->window_layer, &x, &y, &node);
 	if (surface != NULL) {
 		wlr_seat_pointer_notify_enter(seat, surface, x, y);
 		wlr_seat_pointer_notify_motion(seat, time, x, y);
@@ -562,7 +567,7 @@ begin_press(struct server *server, uint32_t button)
 		wlr_keyboard_get_modifiers(keyboard) & WLR_MODIFIER_ALT;
 	double x = server->cursor->x, y = server->cursor->y;
 	struct wlr_scene_node *node;
-	compat_surface_at(server->scene, &x, &y, &node);
+	compat_surface_at(server->window_layer, &x, &y, &node);
 	server->press_x = server->cursor->x - x;
 	server->press_y = server->cursor->y - y;
 
@@ -626,15 +631,40 @@ ON(server, set_selection)
 	wlr_seat_set_selection(server->seat, event->source, event->serial);
 }
 
+/* The surface of the icon may outlive its drag, but not be seen. */
+ON(server, drag_destroy)
+{
+	wl_list_remove(&server->on.drag_destroy.link);
+	wlr_scene_node_destroy(&server->drag_layer->node);
+	server->drag_layer = NULL;
+}
+
+static void
+show_drag(struct server *server, struct wlr_drag *drag)
+{
+	server->drag_layer = compat_scene_layer(server->scene);
+	if (server->drag_layer == NULL)
+		return;
+	LISTEN(server, drag_destroy, &drag->events.destroy);
+	wlr_scene_node_set_position(&server->drag_layer->node,
+		(int)server->cursor->x, (int)server->cursor->y);
+	if (drag->icon != NULL)
+		wlr_scene_subsurface_tree_create(server->drag_layer,
+			drag->icon->surface);
+}
+
 ON(server, start_drag)
 {
 	struct wlr_seat_request_start_drag_event *event = data;
-	if (wlr_seat_validate_pointer_grab_serial(server->seat, event->origin,
-			event->serial))
+	if (server->drag_layer == NULL &&
+			wlr_seat_validate_pointer_grab_serial(server->seat,
+				event->origin, event->serial)) {
+		show_drag(server, event->drag);
 		wlr_seat_start_pointer_drag(server->seat, event->drag,
 			event->serial);
-	else if (event->drag->source != NULL)
+	} else if (event->drag->source != NULL) {
 		wlr_data_source_destroy(event->drag->source);
+	}
 }
 
 /* --- Keyboards --- */

@@ -83,7 +83,7 @@ static inline bool compat_xdg_shell_init(struct compat_xdg_shell *shell,
  * struct wlr_scene_node *compat_node_parent(struct wlr_scene_node *)
  * Takes a point of the layout and makes it relative to what is found there: a
  * node and its surface, each NULL if there is none. */
-static inline struct wlr_surface *compat_surface_at(struct wlr_scene *scene,
+static inline struct wlr_surface *compat_surface_at(struct wlr_scene_tree *tree,
 	double *x, double *y, struct wlr_scene_node **node);
 
 /* Lets the scene follow the layout, whose `data` belongs to this header:
@@ -165,6 +165,8 @@ static inline bool compat_buffers_create(struct wl_display *display,
 #define wlr_scene_xdg_surface_create(parent, surface) \
 	((struct wlr_scene_tree *) \
 		(wlr_scene_xdg_surface_create)(&(parent)->node, surface))
+#define wlr_scene_subsurface_tree_create(parent, surface) \
+	wlr_scene_subsurface_tree_create(&(parent)->node, surface)
 #define wlr_scene_output_commit(output, options) \
 	(wlr_scene_output_commit)(output)
 #define wlr_output_layout_create(display) (wlr_output_layout_create)()
@@ -258,10 +260,10 @@ compat_is_initial_commit(struct wlr_xdg_surface *surface)
 }
 
 static inline struct wlr_surface *
-compat_surface_at(struct wlr_scene *scene, double *x, double *y,
+compat_surface_at(struct wlr_scene_tree *tree, double *x, double *y,
 	struct wlr_scene_node **node)
 {
-	*node = wlr_scene_node_at(&scene->node, *x, *y, x, y);
+	*node = wlr_scene_node_at(&tree->node, *x, *y, x, y);
 	if (*node == NULL || (*node)->type != WLR_SCENE_NODE_SURFACE)
 		return NULL;
 	return wlr_scene_surface_from_node(*node)->surface;
@@ -394,10 +396,10 @@ compat_xdg_shell_init(struct compat_xdg_shell *shell,
 }
 
 static inline struct wlr_surface *
-compat_surface_at(struct wlr_scene *scene, double *x, double *y,
+compat_surface_at(struct wlr_scene_tree *tree, double *x, double *y,
 	struct wlr_scene_node **node)
 {
-	*node = wlr_scene_node_at(&scene->tree.node, *x, *y, x, y);
+	*node = wlr_scene_node_at(&tree->node, *x, *y, x, y);
 	if (*node == NULL || (*node)->type != WLR_SCENE_NODE_BUFFER)
 		return NULL;
 	struct wlr_scene_surface *surface = wlr_scene_surface_try_from_buffer(
