@@ -54,6 +54,7 @@ struct attack {
 };
 
 /* Each ends with an entry without a name. */
+extern const struct attack backing_attacks[];
 extern const struct attack capture_attacks[];
 extern const struct attack descriptor_attacks[];
 extern const struct attack flood_attacks[];
@@ -62,6 +63,7 @@ extern const struct attack fuse_attacks[];
 extern const struct attack keymap_attacks[];
 extern const struct attack layout_attacks[];
 extern const struct attack lifetime_attacks[];
+extern const struct attack role_attacks[];
 extern const struct attack size_attacks[];
 extern const struct attack truncate_attacks[];
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attack.h"
 
-#include "huge_pages.h"
 #include "pool.h"
 #include "window.h"
 
@@ -141,33 +140,6 @@ not_memory(struct client *client, unsigned int number)
 	close(fd);
 }
 
-/* A seal keeps the size of such a file, not its pages: once there is a hole and
- * no free huge page to fill it with, reading the hole is SIGBUS. */
-static void
-huge_hole(struct client *client, unsigned int number)
-{
-	(void)number;
-	struct huge_pages pages;
-	const char *problem = huge_pages_acquire(&pages);
-	if (problem != NULL) {
-		client_skip(client, "%s", problem);
-		return;
-	}
-
-	struct claim claim = picture;
-	claim.height = (int32_t)(pages.size / PICTURE_STRIDE);
-	struct wl_shm_pool *pool =
-		pool_create(client, pages.fd, (int32_t)pages.size);
-	struct wl_buffer *buffer = pool_buffer(pool, &claim);
-	client_sync(client);
-	problem = huge_pages_punch(&pages);
-	if (problem == NULL)
-		window_present(client, buffer, PRESENTED);
-	else
-		client_skip(client, "%s", problem);
-	huge_pages_release(&pages);
-}
-
 const struct attack descriptor_attacks[] = {
 	{
 		.name = "not-memory",
@@ -177,15 +149,6 @@ const struct attack descriptor_attacks[] = {
 		.accepted = OUTCOME_TOLD,
 		.cases = 9,
 		.run = not_memory,
-	},
-	{
-		.name = "huge-hole",
-		.about = "punches a hole into a sealed file of huge pages",
-		.expected = "shows zeros for what is missing, posts invalid_fd",
-		.rule = "F16",
-		.accepted = OUTCOME_TOLD,
-		.reads = true,
-		.run = huge_hole,
 	},
 	{0},
 };

@@ -86,8 +86,12 @@ static void
 pointer_handle_button(void *data, struct wl_pointer *pointer, uint32_t serial,
 	uint32_t time, uint32_t button, uint32_t state)
 {
-	(void)data, (void)pointer, (void)serial, (void)time, (void)button,
-		(void)state;
+	struct client *client = data;
+	(void)pointer, (void)time, (void)button;
+	if (state == WL_POINTER_BUTTON_STATE_PRESSED) {
+		client->pointer_serial = serial;
+		client->pointer_pressed++;
+	}
 }
 
 static void
@@ -156,6 +160,8 @@ registry_handle_global(void *data, struct wl_registry *registry,
 		&wl_output_interface, 1);
 	client->seat = bind_global(client->seat, &global,
 		&wl_seat_interface, 1);
+	client->data_devices = bind_global(client->data_devices, &global,
+		&wl_data_device_manager_interface, 1);
 	client->screencopy = bind_global(client->screencopy, &global,
 		&zwlr_screencopy_manager_v1_interface, 1);
 	client->virtual_pointers = bind_global(client->virtual_pointers,

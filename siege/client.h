@@ -64,6 +64,7 @@ struct client {
 	struct wl_output *output;
 	struct wl_seat *seat;
 	struct wl_pointer *pointer;
+	struct wl_data_device_manager *data_devices;
 	struct zwlr_screencopy_manager_v1 *screencopy;
 	struct zwlr_virtual_pointer_manager_v1 *virtual_pointers;
 	struct zwp_virtual_keyboard_manager_v1 *virtual_keyboards;
@@ -71,8 +72,8 @@ struct client {
 	uint32_t formats[CLIENT_MAX_FORMATS];
 	unsigned int n_formats;
 	int synced;
-	int pointer_entered;
-	uint32_t pointer_serial;
+	int pointer_entered, pointer_pressed;
+	uint32_t pointer_serial; /* of the last of these */
 
 	struct window window;
 	struct capture capture;

@@ -44,7 +44,7 @@ huge_file(void)
 }
 
 const char *
-huge_pages_acquire(struct huge_pages *pages)
+huge_pages_acquire(struct huge_pages *pages, unsigned int count)
 {
 	*pages = (struct huge_pages){.fd = huge_file(), .thief = huge_file()};
 	pages->lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
@@ -57,12 +57,12 @@ huge_pages_acquire(struct huge_pages *pages)
 	}
 	pages->size = (size_t)stat.st_blksize;
 
-	long count = count_read();
-	if (count >= 0 && count_write(count + 1) == count + 1)
-		pages->added = 1;
-	if (fallocate(pages->fd, 0, 0, stat.st_blksize) < 0 ||
-			fcntl(pages->fd, F_ADD_SEALS,
-				F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+	/* Fewer than asked for may be granted. */
+	long before = count_read();
+	long after = before < 0 ? before : count_write(before + (long)count);
+	if (after > before)
+		pages->added = after - before;
+	if (fallocate(pages->fd, 0, 0, (off_t)(count * pages->size)) < 0) {
 		huge_pages_release(pages);
 		return geteuid() == 0 ? "the machine grants no huge page" :
 			"only root may ask for a huge page";
@@ -71,11 +71,11 @@ huge_pages_acquire(struct huge_pages *pages)
 }
 
 const char *
-huge_pages_punch(struct huge_pages *pages)
+huge_pages_punch(struct huge_pages *pages, unsigned int page)
 {
 	off_t size = (off_t)pages->size;
-	if (fallocate(pages->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-			size) < 0)
+	if (fallocate(pages->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			page * size, size) < 0)
 		return "no holes in huge pages";
 	for (off_t i = 0; i < STOLEN_MAX; i++) {
 		if (fallocate(pages->thief, 0, i * size, size) < 0)

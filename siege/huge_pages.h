@@ -4,23 +4,24 @@
 
 #include <stddef.h>
 
-/* A sealed file of one huge page, and whatever is needed to leave the machine
- * without a free one. The number of huge pages is the whole machine's: it is
- * raised for a moment and put back. */
+/* A file of huge pages, and whatever is needed to leave the machine without a
+ * free one. The number of huge pages is the whole machine's: it is raised for a
+ * moment and put back. */
 struct huge_pages {
 	int fd;
 	int thief; /* holds the pages that were free */
 	int lock;  /* keeps others who do the same out meanwhile */
-	size_t size;
+	size_t size; /* of a page */
 	long added;
 };
 
-/* Returns NULL, or why there can be no such file. */
-const char *huge_pages_acquire(struct huge_pages *pages);
+/* A file of `count` pages that can be sealed. Returns NULL, or why there can be
+ * no such file. */
+const char *huge_pages_acquire(struct huge_pages *pages, unsigned int count);
 
-/* Makes the page a hole that cannot be filled again. Returns NULL or why not;
- * huge_pages_release() is due either way. */
-const char *huge_pages_punch(struct huge_pages *pages);
+/* Makes a page, counted from 0, a hole that cannot be filled again. Returns NULL
+ * or why not; huge_pages_release() is due either way. */
+const char *huge_pages_punch(struct huge_pages *pages, unsigned int page);
 
 void huge_pages_release(struct huge_pages *pages);
 

@@ -83,6 +83,20 @@ window_open(struct client *client, uint32_t pixel)
 	return window_present(client, client->window.buffer, 1);
 }
 
+struct wl_subsurface *
+window_subsurface(struct client *client, struct wl_surface **surface)
+{
+	if (client->subcompositor == NULL) {
+		client_skip(client, "no wl_subcompositor");
+		return NULL;
+	}
+	*surface = wl_compositor_create_surface(client->compositor);
+	struct wl_subsurface *subsurface = wl_subcompositor_get_subsurface(
+		client->subcompositor, *surface, client->window.surface);
+	wl_subsurface_set_position(subsurface, 64, 64);
+	return subsurface;
+}
+
 void
 window_ask_frame(struct client *client, struct wl_surface *surface)
 {

@@ -17,6 +17,11 @@ bool window_map(struct client *client, const char *title);
  * has been presented. */
 bool window_open(struct client *client, uint32_t pixel);
 
+/* Gives the window a synchronised subsurface and returns it, or NULL with
+ * client->skipped. The surface is the caller's, or its connection's. */
+struct wl_subsurface *window_subsurface(struct client *client,
+	struct wl_surface **surface);
+
 /* Asks for a frame callback of the window with the surface's next commit. */
 void window_ask_frame(struct client *client, struct wl_surface *surface);
 

@@ -2,12 +2,12 @@
 #include "fuse_file.h"
 
 #include "fuse_server.h"
+#include "user_namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,31 +30,6 @@ struct fuse_file {
 /* ---- The server's process ---- */
 
 static bool
-write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t length = (ssize_t)strlen(text);
-	bool done = write(fd, text, (size_t)length) == length;
-	close(fd);
-	return done;
-}
-
-/* For the unprivileged: a user namespace in which mounting FUSE is allowed. */
-static bool
-enter_user_namespace(void)
-{
-	char uid_map[64], gid_map[64];
-	snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
-	snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
-	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
-		write_text("/proc/self/setgroups", "deny") &&
-		write_text("/proc/self/gid_map", gid_map) &&
-		write_text("/proc/self/uid_map", uid_map);
-}
-
-static bool
 configure(int context, const char *key, unsigned value)
 {
 	char text[16];
@@ -68,7 +43,7 @@ static int
 make_mount(int *device)
 {
 	int context = (int)syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC);
-	if (context < 0 && errno == EPERM && enter_user_namespace())
+	if (context < 0 && errno == EPERM && user_namespace_enter())
 		context = (int)syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC);
 	if (context < 0)
 		return -1;
