@@ -10,7 +10,7 @@ scripts() {
 }
 
 sources() {
-	find include src run tests examples siege -name '*.[ch]' 2>/dev/null
+	find include src run tests examples siege benchmarks -name '*.[ch]' 2>/dev/null
 }
 
 test_scripts_pass_shellcheck() {
