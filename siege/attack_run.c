@@ -3,6 +3,7 @@
 
 #include "shuffle.h"
 #include "window.h"
+#include "witness.h"
 
 #include <err.h>
 #include <stdarg.h>
@@ -64,11 +65,15 @@ run_case(const struct attack *attack, unsigned int number, bool first,
 {
 	struct client client;
 	if (client_connect(&client, patience) &&
-			window_open(&client, WINDOW_PIXEL))
+			window_open(&client, WINDOW_PIXEL)) {
+		/* Where it matters whether the window is really shown. */
+		if (attack->reads || attack->accepted == OUTCOME_SERVED)
+			witness_await(&client);
 		attack->run(&client, number);
-	else if (first)
+	} else if (first) {
 		errx(EXIT_UNABLE, "the compositor at WAYLAND_DISPLAY does not "
 			"show a window");
+	}
 	enum outcome outcome = judge_client(&client, attack->reads, text,
 		text_size);
 	if (attack->finish != NULL)

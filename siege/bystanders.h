@@ -28,6 +28,7 @@ struct bystanders {
 
 	/* The newcomers', one after the other. */
 	_Atomic bool paused;  /* by the reader: let no other come */
+	_Atomic bool windows; /* by the reader: let them open windows */
 	_Atomic bool resting; /* none is there */
 	_Atomic unsigned int tried, served, refused;
 	char newcomer_problem[192]; /* of the last one that was refused */

@@ -23,19 +23,27 @@ static const struct claim stamp = {
 };
 #define STAMP_PIXEL 0xff50a050
 
-/* A frame callback is asked for and not waited for: a compositor need not draw a
+/* Windows change what is on the screen: one in front of the attacker's, or in
+ * tiles beside it, may keep that from being read. Without one, a surface that is
+ * nothing yet has to do.
+ *
+ * A frame callback is asked for and not waited for: a compositor need not draw a
  * window that is behind a fullscreen one. */
 static bool
-visit(struct client *client, int patience)
+visit(struct client *client, int patience, bool window)
 {
 	if (!client_connect(client, patience) ||
-			!window_map(client, "newcomer"))
+			(window && !window_map(client, "newcomer")))
 		return false;
 	int fd = file_create(PICTURE_BYTES, MFD_ALLOW_SEALING, STAMP_PIXEL);
 	file_seal(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	struct wl_buffer *buffer = buffer_create(client, fd, &stamp);
 	close(fd);
-	window_commit(client, buffer);
+	if (window)
+		window_commit(client, buffer);
+	else
+		surface_commit(wl_compositor_create_surface(
+			client->compositor), buffer);
 	return client_sync(client) && client_sync(client);
 }
 
@@ -66,7 +74,7 @@ newcomers_visit(int patience, struct bystanders *bystanders)
 		}
 		struct client client;
 		bystanders->tried++;
-		if (visit(&client, patience))
+		if (visit(&client, patience, bystanders->windows))
 			bystanders->served++;
 		else if (!client_is_interrupted())
 			note_refusal(&client, bystanders);

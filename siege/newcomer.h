@@ -4,9 +4,9 @@
 
 struct bystanders;
 
-/* Is one client after the other that connects, opens a small window with a
- * buffer of its own and leaves, as notes in `bystanders` tell, until a signal
- * says to stop. `patience` in milliseconds. */
+/* Is one client after the other that connects, has a file mapped and a buffer
+ * made, opens a small window if it may, and leaves, as notes in `bystanders`
+ * tell, until a signal says to stop. `patience` in milliseconds. */
 void newcomers_visit(int patience, struct bystanders *bystanders);
 
 #endif

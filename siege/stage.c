@@ -92,8 +92,8 @@ stage_close(struct stage *stage, bool hung)
 	return ended;
 }
 
-bool
-stage_await_service(struct stage *stage)
+static bool
+await_service(struct stage *stage)
 {
 	struct bystanders *seen = &stage->shared->bystanders;
 	uint64_t answers = seen->answers.count + ANSWERS;
@@ -111,6 +111,15 @@ stage_await_service(struct stage *stage)
 		poll(NULL, 0, GLANCE);
 	}
 	return true;
+}
+
+bool
+stage_await_service(struct stage *stage)
+{
+	stage->shared->bystanders.windows = true;
+	bool served = await_service(stage);
+	stage->shared->bystanders.windows = false;
+	return served;
 }
 
 bool

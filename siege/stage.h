@@ -42,7 +42,7 @@ bool stage_open(struct stage *stage, const struct target *target,
 bool stage_close(struct stage *stage, bool hung);
 
 /* Waits until the canary was answered, and presented if it is in sight, some
- * times more and a newcomer was served,
+ * times more and a newcomer with a window was served,
  * or the compositor is gone, or nothing has come of it for `patience`. */
 bool stage_await_service(struct stage *stage);
 

@@ -13,6 +13,10 @@
 
 #include "client.h"
 
+/* Shows one witness after the other in the window until one is read, but not for
+ * long: compositors that arrange windows show old pictures meanwhile. */
+void witness_await(struct client *client);
+
 /* Shows a witness on the surface, which has the role that is in question, and
  * then the window anew. Sets client->witness. On a broken connection it changes
  * nothing. */

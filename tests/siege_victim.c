@@ -319,6 +319,10 @@ static void
 create_surface(struct wl_client *client, struct wl_resource *resource,
 	uint32_t id)
 {
+	if (starved > 0) {
+		wl_client_post_no_memory(client);
+		return;
+	}
 	struct surface *surface = calloc(1, sizeof(*surface));
 	if (surface == NULL)
 		err(EXIT_FAILURE, NULL);
@@ -383,10 +387,6 @@ static void
 get_toplevel(struct wl_client *client, struct wl_resource *resource,
 	uint32_t id)
 {
-	if (starved > 0) {
-		wl_client_post_no_memory(client);
-		return;
-	}
 	struct wl_resource *toplevel =
 		wl_resource_create(client, &xdg_toplevel_interface, 1, id);
 	wl_resource_set_implementation(toplevel, &toplevel_requests,
