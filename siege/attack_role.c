@@ -58,26 +58,49 @@ subsurface_lost(struct client *client, unsigned int number)
 	close(fd);
 }
 
+/* A client of its own, so that what it holds down is let go of whatever becomes
+ * of the attacker. */
+struct hand {
+	struct client client;
+	struct zwlr_virtual_pointer_v1 *pointer; /* NULL: cannot move it */
+};
+
+static void
+hand_connect(struct hand *hand, int patience)
+{
+	struct client *client = &hand->client;
+	hand->pointer = NULL;
+	if (client_connect(client, patience) && client->seat != NULL &&
+			client->virtual_pointers != NULL)
+		hand->pointer =
+			zwlr_virtual_pointer_manager_v1_create_virtual_pointer(
+				client->virtual_pointers, client->seat);
+}
+
+static void
+hand_press(struct hand *hand, enum wl_pointer_button_state state)
+{
+	zwlr_virtual_pointer_v1_button(hand->pointer, state, BTN_LEFT, state);
+	zwlr_virtual_pointer_v1_frame(hand->pointer);
+	client_sync(&hand->client);
+}
+
 /* Points in each direction at which the pointer looks for the window. */
 #define GRID 8
 
-/* Brings the pointer over the window, wherever the compositor put it. `hand` is the
- * pointer if it is ours to move, or NULL. */
+/* Brings the pointer over the window, wherever the compositor put it. */
 static bool
-attract_pointer(struct client *client, struct zwlr_virtual_pointer_v1 **hand)
+attract_pointer(struct client *client, struct hand *hand)
 {
-	*hand = NULL;
 	xdg_toplevel_set_fullscreen(client->window.toplevel, NULL);
 	window_present(client, client->window.buffer, 2);
-	if (client->virtual_pointers != NULL && client->seat != NULL)
-		*hand = zwlr_virtual_pointer_manager_v1_create_virtual_pointer(
-			client->virtual_pointers, client->seat);
-	for (uint32_t i = 0; *hand != NULL && i < GRID * GRID &&
+	for (uint32_t i = 0; hand->pointer != NULL && i < GRID * GRID &&
 			client->pointer_entered == 0 &&
 			client_is_alive(client); i++) {
-		zwlr_virtual_pointer_v1_motion_absolute(*hand, i, i % GRID,
-			i / GRID, GRID, GRID);
-		zwlr_virtual_pointer_v1_frame(*hand);
+		zwlr_virtual_pointer_v1_motion_absolute(hand->pointer, i,
+			i % GRID, i / GRID, GRID, GRID);
+		zwlr_virtual_pointer_v1_frame(hand->pointer);
+		client_sync(&hand->client);
 		client_sync(client);
 	}
 	if (client->pointer_entered == 0)
@@ -114,39 +137,22 @@ lose_icon(struct client *client, struct wl_surface *surface, size_t left)
 static void
 cursor_lost(struct client *client, unsigned int number)
 {
-	struct zwlr_virtual_pointer_v1 *hand;
+	struct hand hand;
 	size_t left = remainder_of(client, number, ICON_BYTES);
-	if (!attract_pointer(client, &hand))
-		return;
-	struct wl_surface *cursor =
-		wl_compositor_create_surface(client->compositor);
-	wl_pointer_set_cursor(client->pointer, client->pointer_serial, cursor,
-		0, 0);
-	lose_icon(client, cursor, left);
+	hand_connect(&hand, client->patience);
+	if (attract_pointer(client, &hand)) {
+		struct wl_surface *cursor =
+			wl_compositor_create_surface(client->compositor);
+		wl_pointer_set_cursor(client->pointer, client->pointer_serial,
+			cursor, 0, 0);
+		lose_icon(client, cursor, left);
+	}
+	client_disconnect(&hand.client);
 }
 
-/* Where the user has no hand in it there is no drag: one of ours presses. */
 static void
-drag_icon_lost(struct client *client, unsigned int number)
+drag_and_lose(struct client *client, size_t left)
 {
-	struct zwlr_virtual_pointer_v1 *hand;
-	size_t left = remainder_of(client, number, ICON_BYTES);
-	if (client->data_devices == NULL) {
-		client_skip(client, "no wl_data_device_manager");
-		return;
-	}
-	if (!attract_pointer(client, &hand))
-		return;
-	if (hand == NULL) {
-		client_skip(client, "no virtual pointers");
-		return;
-	}
-	zwlr_virtual_pointer_v1_button(hand, 1000, BTN_LEFT,
-		WL_POINTER_BUTTON_STATE_PRESSED);
-	zwlr_virtual_pointer_v1_frame(hand);
-	if (!client_wait(client, &client->pointer_pressed, 1))
-		return;
-
 	struct wl_surface *surface =
 		wl_compositor_create_surface(client->compositor);
 	struct wl_data_source *source =
@@ -158,11 +164,25 @@ drag_icon_lost(struct client *client, unsigned int number)
 		source, client->window.surface, surface,
 		client->pointer_serial);
 	lose_icon(client, surface, left);
+}
 
-	zwlr_virtual_pointer_v1_button(hand, 2000, BTN_LEFT,
-		WL_POINTER_BUTTON_STATE_RELEASED);
-	zwlr_virtual_pointer_v1_frame(hand);
-	client_sync(client);
+/* A drag takes a button that is held down. */
+static void
+drag_icon_lost(struct client *client, unsigned int number)
+{
+	struct hand hand;
+	size_t left = remainder_of(client, number, ICON_BYTES);
+	hand_connect(&hand, client->patience);
+	if (client->data_devices == NULL || hand.pointer == NULL) {
+		client_skip(client, "no wl_data_device_manager or no "
+			"virtual pointers");
+	} else if (attract_pointer(client, &hand)) {
+		hand_press(&hand, WL_POINTER_BUTTON_STATE_PRESSED);
+		if (client_wait(client, &client->pointer_pressed, 1))
+			drag_and_lose(client, left);
+		hand_press(&hand, WL_POINTER_BUTTON_STATE_RELEASED);
+	}
+	client_disconnect(&hand.client);
 }
 
 const struct attack role_attacks[] = {
