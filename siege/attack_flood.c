@@ -126,6 +126,73 @@ file_flood(struct client *client, unsigned int number)
 	}
 }
 
+/* As file_flood, with the pools kept, so that a compositor that holds on to
+ * descriptors has one for each. */
+static void
+descriptor_flood(struct client *client, unsigned int number)
+{
+	(void)number;
+	for (unsigned int i = 0; i < flood_size && pace(client, i); i++) {
+		int fd = file_create(page_size(), 0, HOSTILE_PIXEL);
+		pool_create(client, fd, (int32_t)page_size());
+		close(fd);
+	}
+}
+
+static void
+buffer_flood(struct client *client, unsigned int number)
+{
+	(void)number;
+	const struct claim claim = {.width = 16, .height = 16, .stride = 64};
+	int fd = file_create(page_size(), 0, HOSTILE_PIXEL);
+	struct wl_shm_pool *pool =
+		pool_create(client, fd, (int32_t)page_size());
+	for (unsigned int i = 0; i < 10 * flood_size && pace(client, i); i++)
+		pool_buffer(pool, &claim);
+	close(fd);
+}
+
+/* Freeing that much takes as long as several frames. Nobody but the compositor
+ * holds the files in the end. */
+#define TEARDOWN_BYTES (256 << 20)
+#define TEARDOWNS 4
+
+/* Half of what the machine has to spare, but no more than it takes. */
+static unsigned int
+count_teardowns(void)
+{
+	size_t spare = (size_t)sysconf(_SC_AVPHYS_PAGES) / 2 * page_size();
+	return spare / TEARDOWN_BYTES < TEARDOWNS ?
+		(unsigned int)(spare / TEARDOWN_BYTES) : TEARDOWNS;
+}
+
+static void
+huge_teardown(struct client *client, unsigned int number)
+{
+	const bool by_leaving = number == 1;
+	client_label(client, "%s", by_leaving ? "by leaving" : "by request");
+	const unsigned int count = count_teardowns();
+	struct wl_shm_pool *pools[TEARDOWNS];
+	struct client leaver;
+	if (count == 0) {
+		client_skip(client, "too little memory is free");
+		return;
+	}
+	if (client_connect(&leaver, client->patience)) {
+		for (unsigned int i = 0; i < count; i++) {
+			int fd = file_create(TEARDOWN_BYTES, 0, HOSTILE_PIXEL);
+			pools[i] = pool_create(&leaver, fd, TEARDOWN_BYTES);
+			client_sync(&leaver);
+			close(fd);
+		}
+		for (unsigned int i = 0; i < count && !by_leaving; i++)
+			wl_shm_pool_destroy(pools[i]);
+		client_sync(&leaver);
+	}
+	client_disconnect(&leaver);
+	client_sync(client);
+}
+
 /* The pool grows by a page each time, its file only every other time, and a
  * buffer of it is on the screen. */
 static void
@@ -183,6 +250,31 @@ const struct attack flood_attacks[] = {
 		.rule = "F15; I8",
 		.accepted = OUTCOME_ANY_SAFE,
 		.run = file_flood,
+	},
+	{
+		.name = "descriptor-flood",
+		.about = "makes pools in a file each without end",
+		.expected = "keeps no descriptor for each, serves the others",
+		.rule = "F15; I8",
+		.accepted = OUTCOME_ANY_SAFE,
+		.run = descriptor_flood,
+	},
+	{
+		.name = "buffer-flood",
+		.about = "makes buffers of one page without end",
+		.expected = "serves the others, whatever it does to this client",
+		.rule = "F18; I9",
+		.accepted = OUTCOME_ANY_SAFE,
+		.run = buffer_flood,
+	},
+	{
+		.name = "huge-teardown",
+		.about = "destroys 1 GiB of pools, the last to hold their files",
+		.expected = "frees them without making anybody wait",
+		.rule = "F19; I11",
+		.accepted = OUTCOME_ANY_SAFE,
+		.cases = 2,
+		.run = huge_teardown,
 	},
 	{
 		.name = "resize-storm",

@@ -2,6 +2,7 @@
 #include "attack.h"
 
 #include "capture.h"
+#include "huge_pages.h"
 #include "pool.h"
 #include "window.h"
 
@@ -93,21 +94,43 @@ unwritable(struct client *client, unsigned int number)
 }
 
 /* The pool grows while the compositor shows a buffer of it, and the next buffer
- * lies in the new part. */
+ * lies in the new part, or the old one is shown again. */
 static void
 resize_in_use(struct client *client, unsigned int number)
 {
-	(void)number;
-	struct claim second = picture;
-	second.offset = PICTURE_BYTES;
-
-	int fd = file_create(PICTURE_BYTES, 0, 0);
+	static const struct {
+		const char *label;
+		int steps; /* each as much as there was at first */
+		bool again;
+	} cases[] = {
+		{"the new part", 1, false},
+		{"the old part again", 1, true},
+		{"the new part, step by step", 8, false},
+		{"the old part again, step by step", 8, true},
+	};
+	client_label(client, "%s", cases[number].label);
+	const bool again = cases[number].again;
+	int32_t size = PICTURE_BYTES;
+	int fd = file_create(PICTURE_BYTES, 0, again ? FRIENDLY_PIXEL : 0);
 	struct wl_shm_pool *pool = pool_create(client, fd, PICTURE_BYTES);
-	window_present(client, pool_buffer(pool, &picture), 1);
-	file_resize(fd, 2 * PICTURE_BYTES);
-	file_paint(fd, PICTURE_BYTES, PICTURE_BYTES, FRIENDLY_PIXEL);
-	wl_shm_pool_resize(pool, 2 * PICTURE_BYTES);
-	show(client, pool_buffer(pool, &second));
+	struct wl_buffer *shown = pool_buffer(pool, &picture);
+	window_present(client, shown, 1);
+
+	for (int i = 0; i < cases[number].steps; i++) {
+		struct claim claim = picture;
+		claim.offset = size;
+		size += PICTURE_BYTES;
+		file_resize(fd, (size_t)size);
+		file_paint(fd, (size_t)claim.offset, PICTURE_BYTES,
+			again ? 0 : FRIENDLY_PIXEL);
+		window_commit(client, shown);
+		wl_shm_pool_resize(pool, size);
+		struct wl_buffer *next = pool_buffer(pool, &claim);
+		window_present(client, next, 1);
+		if (!again)
+			shown = next;
+	}
+	show(client, shown);
 	close(fd);
 }
 
@@ -135,6 +158,55 @@ odd_layout(struct client *client, unsigned int number)
 	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)size);
 	show(client, pool_buffer(pool, &claim));
 	close(fd);
+}
+
+/* As a toolkit does with its icons: pieces of one file, in no order. Their last
+ * one is shown, and in the end the first again. */
+#define MANY 64
+
+static void
+many_buffers(struct client *client, unsigned int number)
+{
+	(void)number;
+	int fd = file_create(PICTURE_BYTES, 0, FRIENDLY_PIXEL);
+	struct wl_shm_pool *pool = pool_create(client, fd, PICTURE_BYTES);
+	struct wl_buffer *first = pool_buffer(pool, &picture);
+	for (int i = 0; i < MANY; i++) {
+		struct claim claim = picture;
+		claim.height = PICTURE_HEIGHT / MANY;
+		claim.offset = PICTURE_BYTES / MANY * (i * 37 % MANY);
+		struct wl_buffer *buffer = pool_buffer(pool, &claim);
+		if (i % 8 == 0)
+			window_present(client, buffer, 1);
+		if (i % 2 == 0)
+			wl_buffer_destroy(buffer);
+	}
+	wl_shm_pool_destroy(pool);
+	show(client, first);
+	close(fd);
+}
+
+static void
+huge_page(struct client *client, unsigned int number)
+{
+	(void)number;
+	struct huge_pages pages;
+	const char *problem = huge_pages_acquire(&pages, 1);
+	if (problem != NULL) {
+		client_skip(client, "%s", problem);
+		return;
+	}
+	struct claim claim = picture;
+	claim.offset = 1004;
+	uint32_t *pixels = mmap(NULL, pages.size, PROT_WRITE, MAP_SHARED,
+		pages.fd, 0);
+	if (pixels == MAP_FAILED)
+		fail("mmap");
+	for (size_t i = 0; i < pages.size / sizeof(*pixels); i++)
+		pixels[i] = FRIENDLY_PIXEL;
+	munmap(pixels, pages.size);
+	show(client, buffer_create(client, pages.fd, &claim));
+	huge_pages_release(&pages);
 }
 
 /* A compositor that refuses files whose file system may block has to look that
@@ -218,6 +290,7 @@ const struct attack friendly_clients[] = {
 		.expected = "resizes at once and shows it",
 		.rule = "wl_shm_pool.resize; F6",
 		.accepted = OUTCOME_SERVED,
+		.cases = 4,
 		.run = resize_in_use,
 	},
 	{
@@ -228,6 +301,22 @@ const struct attack friendly_clients[] = {
 		.accepted = OUTCOME_SERVED,
 		.cases = 4,
 		.run = odd_layout,
+	},
+	{
+		.name = "friendly-many-buffers",
+		.about = "makes 65 buffers of one pool and shows some of them",
+		.expected = "shows them",
+		.rule = "wl_shm_pool.create_buffer, wl_shm_pool.destroy",
+		.accepted = OUTCOME_SERVED,
+		.run = many_buffers,
+	},
+	{
+		.name = "friendly-huge-page",
+		.about = "shows a picture in a huge page",
+		.expected = "shows it",
+		.rule = "wl_shm.create_pool takes any file that can be mapped",
+		.accepted = OUTCOME_SERVED,
+		.run = huge_page,
 	},
 	{
 		.name = "friendly-file-on-disk",
