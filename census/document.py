@@ -84,8 +84,11 @@ class Suite:
         worst = [worst_reason(result) for result in self.results]
         words = [f'{worst.count(reason)} {WORDS[reason]}'
             for reason in REASONS if reason in WORDS and worst.count(reason)]
+        adopted = [name for name, result in self.adopted.items()
+            if worst_reason(self.result(name)) == 'sealable' and
+                worst_reason(result) == 'adopted']
         return [self.title, str(len(worst) - worst.count(None)),
-            ', '.join(words)]
+            ', '.join(words), str(worst.count('sealed') + len(adopted))]
 
 
 def overview_cell(result):
@@ -110,24 +113,33 @@ def overview(suites):
     return table(['program'] + [suite.title for suite in suites], rows)
 
 
-def adopted_rows(suite):
-    """What became of each program whose files can be sealed for it."""
-    for name in sealable_names(suite.results):
-        before, after = suite.result(name), suite.adopted.get(name)
-        files = sorted({group['name'] for group in before['files']
-            if is_sealable(group)})
-        if after is None:
-            how, left = 'not tried', '-'
-        else:
-            left = {group['reason'] for group in after['files']} - \
-                {'adopted', 'sealed'}
-            left = ', '.join(WORDS.get(reason, reason)
-                for reason in sorted(left)) or 'nothing'
-            same = after['outcome'] == before['outcome']
-            how = 'as before' if same else \
-                f'{after["outcome"]}: {after["output"]}'
-        yield [suite.title, cell(name), ', '.join(map(code, files)), cell(how),
-            left]
+def adopted_cell(suite, name):
+    """What became of a program when its files were sealed for it."""
+    before, after = suite.result(name), suite.adopted.get(name)
+    if name not in sealable_names(suite.results):
+        return ''
+    if after is None:
+        return 'not tried'
+    if not any(group['reason'] == 'adopted' for group in after['files']):
+        return 'made no such file this time'
+    left = sorted({WORDS.get(group['reason'], group['reason'])
+        for group in after['files']} - {WORDS['sealed'], WORDS['adopted']})
+    how = 'as before' if after['outcome'] == before['outcome'] else \
+        f'{after["outcome"]}: {after["output"]}'
+    return cell(how) + (f'; {", ".join(left)}' if left else '')
+
+
+def adopted(suites):
+    files = {}
+    for suite in suites:
+        for name in sealable_names(suite.results):
+            files.setdefault(name, set()).update(group['name']
+                for group in suite.result(name)['files']
+                if is_sealable(group))
+    return table(['program', 'files'] + [suite.title for suite in suites],
+        [[cell(name), ', '.join(map(code, sorted(files[name])))] +
+            [adopted_cell(suite, name) for suite in suites]
+            for name in files])
 
 
 def details(suite):
@@ -158,11 +170,10 @@ def write_document(output, suites):
     parts = {
         'date': datetime.date.today().isoformat(),
         'counts': table(['release', 'programs with pools',
-            'by their worst file'], [suite.counts() for suite in suites]),
+            'by their worst file', 'sealed if the compositor adds seals'],
+            [suite.counts() for suite in suites]),
         'overview': overview(suites),
-        'adopted': table(['release', 'program', 'files',
-            'with adopted seals', 'still unsealed'],
-            [row for suite in suites for row in adopted_rows(suite)]),
+        'adopted': adopted(suites),
         'details': '\n'.join(map(details, suites)),
         'versions': versions(suites, read_words(HERE / 'packages.list')),
     }

@@ -130,6 +130,7 @@ def test_file_names_lose_what_is_random():
     assert pattern('memfd', '/memfd:mesa-shared') == 'mesa-shared'
     assert pattern('memfd', '/memfd:pool17') == 'pool*'
     assert pattern('tmpfs', '/dev/shm/grim-aBcD12') == '/dev/shm/grim-*'
+    assert pattern('tmpfs', '/dev/shm/sway-2e-aBcDef') == '/dev/shm/sway-*-*'
     assert pattern('tmpfs', '/tmp/run/x') == '$XDG_RUNTIME_DIR/x'
 
 
@@ -140,6 +141,15 @@ def test_sizes_and_seals_in_words():
     assert report.seal_names('0x3') == 'SEAL SHRINK'
     assert report.seal_names('0x0') == 'none'
     assert report.seal_names('-') == 'none possible'
+
+
+def test_a_program_without_pools_has_a_reason():
+    def summary(outcome, output):
+        return report.summary({'files': [], 'outcome': outcome,
+            'output': output})
+    assert summary('ran', 'hello') == 'ran, made no pool'
+    assert summary('exit status 1', 'no luck') == 'exit status 1: no luck'
+    assert summary('exit status 127', 'sh: not found') == 'not installed'
 
 
 def test_a_chart_is_drawn_of_any_name():

@@ -6,11 +6,12 @@ import re
 HEADS = ['program', 'process', 'pools', 'file', 'seals', 'access', 'tier', 'why',
     'largest', 'peak', 'in memory']
 SEALS = ['SEAL', 'SHRINK', 'GROW', 'WRITE', 'FUTURE_WRITE', 'EXEC']
+NOT_FOUND = 'exit status 127' # says a shell
 UNITS = ['B', 'KiB', 'MiB', 'GiB']
 
 
 def human_size(size):
-    """Three digits and a unit."""
+    """About three digits, and a unit."""
     if size is None:
         return '-'
     unit = 0
@@ -38,6 +39,7 @@ def file_pattern(pool, runtime_dir):
         name = '$XDG_RUNTIME_DIR' + name[len(runtime_dir):]
     if pool.kind not in ('memfd', 'hugetlb'):
         name = re.sub(r'[-_.][A-Za-z0-9]{6,}$', '-*', name)
+        name = re.sub(r'-[0-9a-f]+(?=-\*$)', '-*', name)
     return re.sub(r'[0-9]+', '*', name)
 
 
@@ -79,10 +81,10 @@ def summary(result):
         return None
     why = result['outcome']
     if why == 'ran':
-        why = 'ran, made no pool'
-    if result['output'] and why != 'ran, made no pool':
-        why += f': {result["output"]}'
-    return why
+        return 'ran, made no pool'
+    if why == NOT_FOUND:
+        return 'not installed'
+    return f'{why}: {result["output"]}' if result['output'] else why
 
 
 def rows(result):
