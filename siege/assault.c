@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -113,6 +114,10 @@ run_client(struct stage *stage, const struct attack *attack,
 		fail("memfd_create");
 	pid_t client = stage_attack(stage, attack, options, errors);
 	await_client(stage, client, errors, evidence);
+	/* Its bystanders, which it does not wait for. */
+	kill(-client, SIGKILL);
+	while (waitpid(-client, NULL, WNOHANG) > 0)
+		continue;
 	close(errors);
 }
 

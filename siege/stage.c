@@ -148,6 +148,7 @@ stage_attack(struct stage *stage, const struct attack *attack,
 {
 	pid_t pid = process_fork();
 	if (pid == 0) {
+		setpgid(0, 0);
 		prepare_client(stage);
 		dup2(errors, STDERR_FILENO);
 		attack_run(attack, options, &stage->shared->report);

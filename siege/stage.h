@@ -50,7 +50,8 @@ bool stage_await_service(struct stage *stage);
 bool stage_pause_newcomers(struct stage *stage);
 void stage_resume_newcomers(struct stage *stage);
 
-/* Makes the attack in a process of its own. */
+/* Makes the attack in a process of its own, and of a process group of its own for
+ * what that leaves behind. */
 pid_t stage_attack(struct stage *stage, const struct attack *attack,
 	const struct attack_options *options, int errors);
 
