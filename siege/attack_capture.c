@@ -22,18 +22,93 @@ begin(struct client *client)
 	return capture_begin(client);
 }
 
+/* Not at the start of a page. */
+#define ODD_OFFSET 1004
+
+struct target {
+	const char *label;
+	int32_t offset;
+	size_t left; /* of the file's pages, from the start; or */
+	size_t lost; /* from the end */
+};
+
+static const struct target targets[] = {
+	{"nothing left", 0, 0, 0},
+	{"a page left", 0, 1, 0},
+	{"all but the last page left", 0, 0, 1},
+	{"all but the last page left, at an odd offset", ODD_OFFSET, 0, 1},
+};
+#define TARGETS 4
+
+/* A file for what client->capture asks for. */
+static struct wl_buffer *
+target_create(struct client *client, const struct target *target, int *fd)
+{
+	size_t size = (size_t)target->offset + capture_bytes(client);
+	*fd = file_create(size, 0, 0);
+	return capture_buffer_at(client, *fd, target->offset);
+}
+
+static void
+target_cut(struct client *client, const struct target *target, int fd)
+{
+	size_t size = (size_t)target->offset + capture_bytes(client);
+	file_resize(fd, target->lost > 0 ? size - target->lost * page_size() :
+		target->left * page_size());
+}
+
 /* The screen goes where no file is any more. */
 static void
 capture_lost(struct client *client, unsigned int number)
 {
-	(void)number;
+	const struct target *target = &targets[number];
+	client_label(client, "%s", target->label);
 	if (!begin(client))
 		return;
-	int fd = file_create(capture_bytes(client), 0, 0);
-	struct wl_buffer *buffer = capture_buffer(client, fd);
+	int fd;
+	struct wl_buffer *buffer = target_create(client, target, &fd);
 	client_sync(client);
-	file_resize(fd, page_size());
+	target_cut(client, target, fd);
 	capture_copy(client, buffer);
+	close(fd);
+}
+
+/* It was never there. */
+static void
+capture_short(struct client *client, unsigned int number)
+{
+	const struct target *target = &targets[number];
+	client_label(client, "%s", target->label);
+	if (!begin(client))
+		return;
+	int fd;
+	struct wl_buffer *buffer = target_create(client, target, &fd);
+	target_cut(client, target, fd);
+	capture_copy(client, buffer);
+	close(fd);
+}
+
+/* What is on the screen is lost, and where it is to be copied: a compositor may
+ * read one while it writes the other. */
+static void
+capture_both_lost(struct client *client, unsigned int number)
+{
+	const struct target *target = &targets[number];
+	client_label(client, "%s", target->label);
+	if (!begin(client))
+		return;
+	int fd, shown = file_create(PICTURE_BYTES, 0, 0);
+	struct wl_buffer *buffer = target_create(client, target, &fd);
+	struct wl_buffer *window = buffer_create(client, shown, &picture);
+	window_present(client, window, 1);
+
+	window_commit(client, window);
+	capture_request(client, buffer);
+	file_resize(shown, page_size());
+	target_cut(client, target, fd);
+	window_await_frames(client);
+	client_sync(client);
+	close(shown);
 	close(fd);
 }
 
@@ -64,7 +139,26 @@ const struct attack capture_attacks[] = {
 		.expected = "writes what fits, posts invalid_fd",
 		.rule = "wl_shm error invalid_fd; I7",
 		.accepted = OUTCOME_TOLD,
+		.cases = TARGETS,
 		.run = capture_lost,
+	},
+	{
+		.name = "capture-short",
+		.about = "takes a screenshot into a file that is too short",
+		.expected = "refuses the pool, or posts invalid_fd when written to",
+		.rule = "wl_shm error invalid_fd; I7",
+		.accepted = OUTCOME_TOLD,
+		.cases = TARGETS,
+		.run = capture_short,
+	},
+	{
+		.name = "capture-both-lost",
+		.about = "takes a screenshot of lost memory into lost memory",
+		.expected = "survives two broken pools that are used at once",
+		.rule = "F5; I7",
+		.accepted = OUTCOME_TOLD,
+		.cases = TARGETS,
+		.run = capture_both_lost,
 	},
 	{
 		.name = "capture-unwritable",

@@ -80,17 +80,20 @@ capture_bytes(const struct client *client)
 struct wl_buffer *
 capture_buffer(struct client *client, int fd)
 {
+	return capture_buffer_at(client, fd, 0);
+}
+
+struct wl_buffer *
+capture_buffer_at(struct client *client, int fd, int32_t offset)
+{
 	const struct claim claim = {
+		.offset = offset,
 		.width = (int32_t)client->capture.width,
 		.height = (int32_t)client->capture.height,
 		.stride = (int32_t)client->capture.stride,
 		.format = client->capture.format,
 	};
-	struct wl_shm_pool *pool = pool_create(client, fd,
-		(int32_t)capture_bytes(client));
-	struct wl_buffer *buffer = pool_buffer(pool, &claim);
-	wl_shm_pool_destroy(pool);
-	return buffer;
+	return buffer_create(client, fd, &claim);
 }
 
 void

@@ -22,6 +22,10 @@ size_t capture_bytes(const struct client *client);
 /* A buffer as it wants, `claimed` bytes of `fd`. */
 struct wl_buffer *capture_buffer(struct client *client, int fd);
 
+/* The same from `offset` on. */
+struct wl_buffer *capture_buffer_at(struct client *client, int fd,
+	int32_t offset);
+
 /* Lets the compositor write to the buffer. */
 void capture_request(struct client *client, struct wl_buffer *buffer);
 
