@@ -2,6 +2,7 @@
 #include "attack.h"
 
 #include "capture.h"
+#include "image_copy.h"
 #include "pool.h"
 #include "window.h"
 
@@ -132,6 +133,32 @@ capture_unwritable(struct client *client, unsigned int number)
 	close(fd);
 }
 
+/* As capture_lost and capture_short, through the other protocol. */
+static void
+image_copy_lost(struct client *client, unsigned int number)
+{
+	const struct target *target = &targets[number % TARGETS];
+	const bool too_short = number >= TARGETS;
+	client_label(client, "%s%s", too_short ? "from the start: " : "",
+		target->label);
+	if (!image_copy_is_offered(client)) {
+		client_skip(client, "no ext-image-copy-capture");
+		return;
+	}
+	if (!image_copy_begin(client))
+		return;
+	int fd;
+	struct wl_buffer *buffer = target_create(client, target, &fd);
+	if (!too_short)
+		client_sync(client);
+	target_cut(client, target, fd);
+	image_copy_request(client, buffer);
+	/* It may wait for the next frame. */
+	window_present(client, client->window.buffer, 2);
+	client_wait(client, &client->capture.finished, 1);
+	close(fd);
+}
+
 const struct attack capture_attacks[] = {
 	{
 		.name = "capture-lost",
@@ -159,6 +186,15 @@ const struct attack capture_attacks[] = {
 		.accepted = OUTCOME_TOLD,
 		.cases = TARGETS,
 		.run = capture_both_lost,
+	},
+	{
+		.name = "image-copy-lost",
+		.about = "copies the screen into a file that is cut or too short",
+		.expected = "writes what fits, posts invalid_fd",
+		.rule = "ext-image-copy-capture-v1; wl_shm error invalid_fd; I7",
+		.accepted = OUTCOME_TOLD,
+		.cases = 2 * TARGETS,
+		.run = image_copy_lost,
 	},
 	{
 		.name = "capture-unwritable",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client.h"
 
+#include "image-copy-client-protocol.h"
 #include "screencopy-client-protocol.h"
 #include "virtual-keyboard-client-protocol.h"
 #include "virtual-pointer-client-protocol.h"
@@ -164,6 +165,10 @@ registry_handle_global(void *data, struct wl_registry *registry,
 		&wl_data_device_manager_interface, 1);
 	client->screencopy = bind_global(client->screencopy, &global,
 		&zwlr_screencopy_manager_v1_interface, 1);
+	client->image_copy = bind_global(client->image_copy, &global,
+		&ext_image_copy_capture_manager_v1_interface, 1);
+	client->output_sources = bind_global(client->output_sources, &global,
+		&ext_output_image_capture_source_manager_v1_interface, 1);
 	client->virtual_pointers = bind_global(client->virtual_pointers,
 		&global, &zwlr_virtual_pointer_manager_v1_interface, 1);
 	client->virtual_keyboards = bind_global(client->virtual_keyboards,

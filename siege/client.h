@@ -17,6 +17,9 @@
 #include <stdint.h>
 #include <wayland-client.h>
 
+struct ext_image_copy_capture_manager_v1;
+struct ext_image_copy_capture_session_v1;
+struct ext_output_image_capture_source_manager_v1;
 struct xdg_wm_base;
 struct xdg_surface;
 struct xdg_toplevel;
@@ -37,8 +40,9 @@ struct window {
 	int frames_asked, frames_done;
 };
 
-/* See capture.h. */
+/* See capture.h and image_copy.h. */
 struct capture {
+	struct ext_image_copy_capture_session_v1 *session;
 	struct zwlr_screencopy_frame_v1 *frame;
 	uint32_t format, width, height, stride;
 	int offered, ready, finished;
@@ -66,6 +70,8 @@ struct client {
 	struct wl_pointer *pointer;
 	struct wl_data_device_manager *data_devices;
 	struct zwlr_screencopy_manager_v1 *screencopy;
+	struct ext_image_copy_capture_manager_v1 *image_copy;
+	struct ext_output_image_capture_source_manager_v1 *output_sources;
 	struct zwlr_virtual_pointer_manager_v1 *virtual_pointers;
 	struct zwp_virtual_keyboard_manager_v1 *virtual_keyboards;
 
