@@ -30,14 +30,14 @@ def end_of(report, names):
         return '-'
     worst = min(ends, key=lambda item: ENDS.index(item[1]['end']))[1]
     bad = [item for name, item in ends if item['end'] == worst['end']]
-    if worst['end'] == 'DIED':
-        return f'died of {worst["line"]} ({len(bad)} of {len(ends)})'
+    share = f' in {len(bad)} of {len(ends)}' if len(ends) > 1 else ''
     return {
+        'DIED': f'died of {worst["line"]}{share}',
         'HUNG': 'hung',
         'canary lost': 'lost others',
         'not tried': 'not tried',
         'wrong': 'lives, client not told',
-        'unread': f'lives, unread in {len(bad)} of {len(ends)}',
+        'unread': f'lives, unread{share}',
         'ok': 'lives',
         'skipped': '-',
     }[worst['end']]
