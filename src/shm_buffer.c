@@ -143,6 +143,19 @@ shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
 }
 
 int
+shmguard_buffer_end(struct shmguard_buffer *buffer, struct shmguard_view *view)
+{
+	struct shm_pool *pool = buffer->pool;
+	int status = shmguard_view_end(view);
+	int error = errno;
+	if (shmguard_map_lost(pool->map) &&
+			guard_on_display_thread(pool->quota->guard))
+		shm_pool_report_lost(pool, buffer->resource);
+	errno = error;
+	return status;
+}
+
+int
 shmguard_buffer_copy(struct shmguard_buffer *buffer, int32_t first,
 	int32_t rows, void *to, size_t to_stride)
 {

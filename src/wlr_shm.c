@@ -129,8 +129,9 @@ buffer_begin_access(struct wlr_buffer *base, uint32_t flags, void **data,
 static void
 buffer_end_access(struct wlr_buffer *base)
 {
+	struct wlr_guarded_buffer *buffer = buffer_from_base(base);
 	/* That bytes were missing, the guard tells the client. */
-	shmguard_view_end(&buffer_from_base(base)->view);
+	shmguard_buffer_end(buffer->guarded, &buffer->view);
 }
 
 static const struct wlr_buffer_impl buffer_impl = {

@@ -112,6 +112,41 @@ TEST(I7_truncated_before_a_write)
 	victim_finish(&victim);
 }
 
+static void *
+end_view(void *data)
+{
+	struct victim *victim = data;
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_buffer_begin_read(victim->buffer, &view), 0);
+	expect_truncated(view.data);
+	ck_assert_int_eq(shmguard_buffer_end(victim->buffer, &view), -1);
+	ck_assert_int_eq(errno, EFAULT);
+	return NULL;
+}
+
+/* A compositor goes on to tell it that the frame is done. */
+TEST(I7_client_is_told_before_what_follows_the_end)
+{
+	struct victim victim;
+	victim_init(&victim, NULL, 0);
+	victim_truncate(&victim);
+	end_view(&victim);
+	ck_assert(!shm_client_receive(&victim.fixture.client));
+	expect_invalid_fd(&victim);
+	victim_finish(&victim);
+}
+
+TEST(I5_end_on_another_thread_tells_nobody)
+{
+	struct victim victim;
+	victim_init(&victim, NULL, 0);
+	victim_truncate(&victim);
+	run_on_thread(end_view, &victim);
+	ck_assert(shm_client_receive(&victim.fixture.client));
+	expect_invalid_fd(&victim);
+	victim_finish(&victim);
+}
+
 TEST(I7_client_is_told_without_any_begin_or_end)
 {
 	struct victim victim;

@@ -95,7 +95,8 @@ void shmguard_buffer_unref(struct shmguard_buffer *buffer);
 /**
  * Begins an access to the buffer's bytes: view->data is row 0 of plane 0 and
  * view->size is shmguard_buffer_size(). Any thread that holds a reference.
- * Ended with shmguard_view_end(). Errors as for shmguard_map_begin_read() and
+ * Ended with shmguard_buffer_end(), or shmguard_view_end() by who does not have
+ * the buffer any more. Errors as for shmguard_map_begin_read() and
  * shmguard_map_begin_write().
  *
  * If bytes turn out to be missing they read as zeros and the client is sent
@@ -107,6 +108,16 @@ int shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
 	struct shmguard_view *view);
 __attribute__((warn_unused_result, nonnull))
 int shmguard_buffer_begin_write(struct shmguard_buffer *buffer,
+	struct shmguard_view *view);
+
+/**
+ * Ends an access as shmguard_view_end() does. On the display's thread the error
+ * that the client may have earned is sent at once: it arrives before anything
+ * that is sent later, such as that the frame was drawn. Any thread that holds a
+ * reference.
+ */
+__attribute__((nonnull))
+int shmguard_buffer_end(struct shmguard_buffer *buffer,
 	struct shmguard_view *view);
 
 /**
