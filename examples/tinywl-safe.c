@@ -45,6 +45,7 @@
 #define CASCADE_LENGTH 8
 #define SIGNAL_COUNT 3
 #define SIZE_LIMIT 16384 /* pixels, of a window */
+#define FINGER_COUNT 16
 
 struct server {
 	struct wl_display *display;
@@ -68,6 +69,11 @@ struct server {
 	unsigned windows_placed;
 	/* While a button is held: the origin of the surface it went to. */
 	double press_x, press_y;
+	/* The same for each finger that touches one, by its touch id. */
+	struct {
+		double x, y;
+	} touched[FINGER_COUNT];
+	bool has_touch;
 
 	/* A window being moved or, if there are edges, resized. Past its end all
 	 * but `active` stays: the client may still be catching up on sizes. */
@@ -85,6 +91,8 @@ struct server {
 		struct wl_listener new_input;
 		struct wl_listener new_virtual_keyboard, new_virtual_pointer;
 		struct wl_listener motion, motion_absolute, button, axis, frame;
+		struct wl_listener touch_down, touch_up, touch_motion;
+		struct wl_listener touch_cancel, touch_frame;
 		struct wl_listener set_cursor, set_selection;
 		struct wl_listener start_drag, drag_destroy;
 	} on;
@@ -667,6 +675,75 @@ ON(server, start_drag)
 	}
 }
 
+/* --- Touch --- */
+
+static struct wlr_touch_point *
+touch_point(struct server *server, int32_t id)
+{
+	return id < 0 || id >= FINGER_COUNT ? NULL :
+		wlr_seat_touch_get_point(server->seat, id);
+}
+
+/* A finger belongs to the surface that it came down on until it is lifted. */
+ON(server, touch_down)
+{
+	struct wlr_touch_down_event *event = data;
+	double layout_x, layout_y;
+	if (event->touch_id < 0 || event->touch_id >= FINGER_COUNT)
+		return;
+	wlr_cursor_absolute_to_layout_coords(server->cursor,
+		compat_touch_device(event), event->x, event->y,
+		&layout_x, &layout_y);
+	double x = layout_x, y = layout_y;
+	struct wlr_scene_node *node;
+	struct wlr_surface *surface =
+		compat_surface_at(server->window_layer, &x, &y, &node);
+	if (surface == NULL)
+		return;
+	server->touched[event->touch_id].x = layout_x - x;
+	server->touched[event->touch_id].y = layout_y - y;
+	wlr_seat_touch_notify_down(server->seat, surface, event->time_msec,
+		event->touch_id, x, y);
+	struct window *window = window_from_node(node);
+	if (window != NULL && window != focused_window(server))
+		window_focus(window);
+}
+
+ON(server, touch_motion)
+{
+	struct wlr_touch_motion_event *event = data;
+	double x, y;
+	if (touch_point(server, event->touch_id) == NULL)
+		return;
+	wlr_cursor_absolute_to_layout_coords(server->cursor,
+		compat_touch_device(event), event->x, event->y, &x, &y);
+	wlr_seat_touch_notify_motion(server->seat, event->time_msec,
+		event->touch_id, x - server->touched[event->touch_id].x,
+		y - server->touched[event->touch_id].y);
+}
+
+ON(server, touch_up)
+{
+	struct wlr_touch_up_event *event = data;
+	if (touch_point(server, event->touch_id) != NULL)
+		wlr_seat_touch_notify_up(server->seat, event->time_msec,
+			event->touch_id);
+}
+
+ON(server, touch_cancel)
+{
+	struct wlr_touch_cancel_event *event = data;
+	struct wlr_touch_point *point = touch_point(server, event->touch_id);
+	if (point != NULL)
+		compat_notify_touch_cancel(server->seat, point,
+			event->time_msec);
+}
+
+ON(server, touch_frame)
+{
+	wlr_seat_touch_notify_frame(server->seat);
+}
+
 /* --- Keyboards --- */
 
 /* Returns whether the key was meant for us. */
@@ -722,6 +799,7 @@ static void
 update_capabilities(struct server *server)
 {
 	wlr_seat_set_capabilities(server->seat, WL_SEAT_CAPABILITY_POINTER |
+		(server->has_touch ? WL_SEAT_CAPABILITY_TOUCH : 0) |
 		(wl_list_empty(&server->keyboards) ? 0 :
 			WL_SEAT_CAPABILITY_KEYBOARD));
 }
@@ -776,11 +854,14 @@ set_default_keymap(struct wlr_keyboard *keyboard)
 ON(server, new_input)
 {
 	struct wlr_input_device *device = data;
-	if (device->type == WLR_INPUT_DEVICE_POINTER)
+	if (device->type == WLR_INPUT_DEVICE_POINTER ||
+			device->type == WLR_INPUT_DEVICE_TOUCH)
 		wlr_cursor_attach_input_device(server->cursor, device);
-	else if (device->type != WLR_INPUT_DEVICE_KEYBOARD)
+	server->has_touch |= device->type == WLR_INPUT_DEVICE_TOUCH;
+	update_capabilities(server);
+	if (device->type != WLR_INPUT_DEVICE_KEYBOARD)
 		return;
-	else if (set_default_keymap(wlr_keyboard_from_input_device(device)))
+	if (set_default_keymap(wlr_keyboard_from_input_device(device)))
 		add_keyboard(server, device);
 	else
 		warnx("no keymap for %s: check XKB_DEFAULT_LAYOUT",
@@ -968,6 +1049,11 @@ listen_to_backend_and_seat(struct server *server)
 	LISTEN(server, button, &cursor->events.button);
 	LISTEN(server, axis, &cursor->events.axis);
 	LISTEN(server, frame, &cursor->events.frame);
+	LISTEN(server, touch_down, &cursor->events.touch_down);
+	LISTEN(server, touch_up, &cursor->events.touch_up);
+	LISTEN(server, touch_motion, &cursor->events.touch_motion);
+	LISTEN(server, touch_cancel, &cursor->events.touch_cancel);
+	LISTEN(server, touch_frame, &cursor->events.touch_frame);
 	LISTEN(server, set_cursor, &seat->events.request_set_cursor);
 	LISTEN(server, set_selection, &seat->events.request_set_selection);
 	LISTEN(server, start_drag, &seat->events.request_start_drag);
@@ -977,17 +1063,11 @@ listen_to_backend_and_seat(struct server *server)
 static bool
 server_init(struct server *server)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGCHLD};
 	wl_list_init(&server->windows);
 	wl_list_init(&server->keyboards);
 	server->display = wl_display_create();
 	if (server->display == NULL)
 		return failed("cannot create a display");
-	for (size_t i = 0; i < SIGNAL_COUNT; i++)
-		server->signals[i] = wl_event_loop_add_signal(
-			wl_display_get_event_loop(server->display), signals[i],
-			handle_signal, server);
-
 	server->backend = compat_backend_create(server->display, &server->session);
 	if (server->backend == NULL)
 		return failed("no screen to run on; WLR_BACKENDS=headless needs "
@@ -1050,6 +1130,11 @@ start_command(const char *command, const char *socket)
 static bool
 server_run(struct server *server, const char *command)
 {
+	static const int signals[] = {SIGINT, SIGTERM, SIGCHLD};
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		server->signals[i] = wl_event_loop_add_signal(
+			wl_display_get_event_loop(server->display), signals[i],
+			handle_signal, server);
 	const char *socket = wl_display_add_socket_auto(server->display);
 	if (socket == NULL)
 		return failed("cannot open a socket in XDG_RUNTIME_DIR");

@@ -29,6 +29,7 @@
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_scene.h>
 #include <wlr/types/wlr_seat.h>
+#include <wlr/types/wlr_touch.h>
 #include <wlr/types/wlr_virtual_pointer_v1.h>
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/types/wlr_xdg_shell.h>
@@ -55,8 +56,11 @@ static inline void compat_keyboard_init(struct compat_keyboard *keyboard,
 
 /* Of events and virtual pointers:
  * struct wlr_input_device *compat_event_device(event)
+ * struct wlr_input_device *compat_touch_device(event)
  * struct wlr_input_device *compat_virtual_pointer_device(pointer)
  * void compat_notify_axis(struct wlr_seat *, event)
+ * void compat_notify_touch_cancel(struct wlr_seat *, struct wlr_touch_point *,
+ *	uint32_t time)
  * With a keyboard's device or NULL:
  * void compat_seat_set_keyboard(struct wlr_seat *, struct wlr_input_device *) */
 
@@ -124,16 +128,24 @@ static inline bool compat_buffers_create(struct wl_display *display,
 #define wlr_pointer_motion_absolute_event wlr_event_pointer_motion_absolute
 #define wlr_pointer_button_event wlr_event_pointer_button
 #define wlr_pointer_axis_event wlr_event_pointer_axis
+#define wlr_touch_down_event wlr_event_touch_down
+#define wlr_touch_up_event wlr_event_touch_up
+#define wlr_touch_motion_event wlr_event_touch_motion
+#define wlr_touch_cancel_event wlr_event_touch_cancel
 #define WL_POINTER_BUTTON_STATE_PRESSED WLR_BUTTON_PRESSED
 #define wlr_keyboard_from_input_device(device) ((device)->keyboard)
 
 /* Events name the device where later ones name what embeds it. */
 #define compat_event_device(event) ((event)->device)
+#define compat_touch_device(event) ((event)->device)
 #define compat_virtual_pointer_device(pointer) (&(pointer)->input_device)
 #define compat_notify_axis(seat, event) \
 	wlr_seat_pointer_notify_axis(seat, (event)->time_msec, \
 		(event)->orientation, (event)->delta, \
 		(event)->delta_discrete, (event)->source)
+/* Its own wlr_seat_touch_notify_cancel() would leave the point behind. */
+#define compat_notify_touch_cancel(seat, point, time) \
+	wlr_seat_touch_notify_up(seat, time, (point)->touch_id)
 #define compat_seat_set_keyboard(seat, device) \
 	wlr_seat_set_keyboard(seat, device)
 #define compat_keyboard_finish(keyboard) \
@@ -324,12 +336,15 @@ compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
 #endif
 
 #define compat_event_device(event) (&(event)->pointer->base)
+#define compat_touch_device(event) (&(event)->touch->base)
 #define compat_virtual_pointer_device(virtual) (&(virtual)->pointer.base)
 #define compat_notify_axis(seat, event) \
 	wlr_seat_pointer_notify_axis(seat, (event)->time_msec, \
 		(event)->orientation, (event)->delta, \
 		(event)->delta_discrete, (event)->source, \
 		(event)->relative_direction)
+#define compat_notify_touch_cancel(seat, point, time) \
+	wlr_seat_touch_notify_cancel(seat, (point)->client)
 #define compat_keyboard_finish(device) \
 	wlr_keyboard_finish(&(device)->keyboard)
 #define compat_keyboard_device(device) (&(device)->keyboard.base)
