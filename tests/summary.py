@@ -18,7 +18,8 @@ import sys
 PLAN = re.compile(r'1\.\.(\d+)')
 RESULT = re.compile(
     r'(?P<not>not )?ok\b\s*\d*\s*(?:- )?(?P<name>[^#]*?)\s*'
-    r'(?:#\s*(?P<skip>SKIP)\S*\s*(?P<reason>.*))?$', re.IGNORECASE)
+    r'(?:#\s*(?:(?P<skip>SKIP)|(?P<todo>TODO))\S*\s*(?P<reason>.*))?$',
+    re.IGNORECASE)
 STDERR_LINES = 100
 NOT_ITS_OWN = '(test program exited with status code'
 
@@ -35,6 +36,7 @@ class Program:
         self.passed = 0
         self.skipped = []  # (test, reason)
         self.failed = []  # (test, message)
+        self.expected = []  # (test, reason): failed, which is no news
         self.read(record.get('stdout', '').splitlines())
         self.judge_end(record, all_wanted)
 
@@ -46,9 +48,11 @@ class Program:
             if plan:
                 self.planned = int(plan[1])
             elif result:
-                last_failed = bool(result['not'])
+                last_failed = bool(result['not'] and not result['todo'])
                 if last_failed:
                     self.failed.append((result['name'], []))
+                elif result['not']:
+                    self.expected.append((result['name'], result['reason']))
                 elif result['skip']:
                     self.skipped.append((result['name'], result['reason']))
                 else:
@@ -58,7 +62,8 @@ class Program:
 
     def judge_end(self, record, all_wanted):
         """Catches what a program cannot say in TAP."""
-        ran = self.passed + len(self.skipped) + len(self.failed)
+        ran = self.passed + len(self.skipped) + len(self.failed) + \
+            len(self.expected)
         problem = None
         if record['result'] == 'TIMEOUT':
             problem = 'ran out of time'
@@ -83,14 +88,16 @@ def print_counts(config, programs):
     suites = collections.defaultdict(collections.Counter)
     for program in programs:
         suites[program.suite].update(passed=program.passed,
-            failed=len(program.failed), skipped=len(program.skipped))
+            failed=len(program.failed), skipped=len(program.skipped),
+            expected=len(program.expected))
     print(f'{config}:')
     for suite, counts in sorted(suites.items()):
         if sum(counts.values()):
             print(f'    {suite:10}', ', '.join(
                 count(counts['passed'], 'passed') +
                 count(counts['failed'], 'failed') +
-                count(counts['skipped'], 'skipped')))
+                count(counts['skipped'], 'skipped') +
+                count(counts['expected'], 'failed as expected')))
 
 
 def print_skips(skips):
@@ -99,6 +106,12 @@ def print_skips(skips):
         print(f'    {reason}')
         for test, configs in tests.items():
             print(f'        {test} ({", ".join(configs)})')
+
+
+def print_expected(expected):
+    print('\nFailed as expected:')
+    for reason, number in expected.items():
+        print(f'    {reason} ({number})')
 
 
 def print_failures(program):
@@ -116,6 +129,7 @@ def main(directory, configs):
     all_wanted = not (pathlib.Path(directory) / 'selected').exists()
     total = collections.Counter()
     skips = collections.defaultdict(lambda: collections.defaultdict(list))
+    expected = collections.Counter()
     bad_programs = []
     broken = {}
     for config in configs:
@@ -140,11 +154,14 @@ def main(directory, configs):
             total['skipped'] += len(program.skipped)
             if program.failed:
                 bad_programs.append(program)
+            expected.update(reason for _, reason in program.expected)
             for test, reason in program.skipped:
                 skips[reason or 'no reason given'][test].append(config)
 
     if skips:
         print_skips(skips)
+    if expected:
+        print_expected(expected)
     for program in bad_programs:
         print_failures(program)
     for config, text in broken.items():
@@ -156,7 +173,8 @@ def main(directory, configs):
     if not sum(total.values()):
         print('\nNo test has such a name.')
     print(f'\n{total["passed"]} passed, {total["failed"]} failed, '
-        f'{total["skipped"]} skipped')
+        f'{total["skipped"]} skipped' +
+        ''.join(f', {n} failed as expected' for n in [expected.total()] if n))
     return 0 if total['passed'] and not total['failed'] else 1
 
 
