@@ -119,7 +119,10 @@ class Suite:
         self.tests_failed = False
         tests = directory / 'tests.log'
         if tests.exists():
-            self.tests = tests.read_text().strip().splitlines()[-1]
+            lines = tests.read_text().strip().splitlines() or ['nothing']
+            failed = [line.partition(': ')[2] for line in lines
+                if line.startswith('FAILED ')]
+            self.tests = '; '.join(lines[-1:] + failed)
             status = directory / 'tests.status'
             self.tests_failed = not status.exists() or \
                 status.read_text().strip() != '0'
