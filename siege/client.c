@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 static volatile sig_atomic_t interrupted;
@@ -257,7 +258,12 @@ dispatch(struct client *client, int64_t deadline)
 		.fd = wl_display_get_fd(display),
 		.events = POLLIN,
 	};
-	/* After EPIPE the error that closed the connection is still to be read. */
+	/* A compositor that closes the connection without having read all of it
+	 * leaves ECONNRESET, which libwayland takes for the end. Without that it is
+	 * EPIPE, and the protocol error is still there to be read. */
+	int pending;
+	getsockopt(pollfd.fd, SOL_SOCKET, SO_ERROR, &pending,
+		&(socklen_t){sizeof(pending)});
 	if (wl_display_flush(display) < 0) {
 		if (errno == EAGAIN) {
 			pollfd.events |= POLLOUT;

@@ -25,6 +25,37 @@ count_descriptors(pid_t pid)
 	return count;
 }
 
+struct mapping {
+	unsigned long start, end;
+	bool anonymous, untouchable;
+};
+
+static bool
+parse_mapping(const char *line, struct mapping *mapping)
+{
+	char permissions[5];
+	unsigned long inode;
+	int name = 0;
+	if (sscanf(line, "%lx-%lx %4s %*x %*s %lu %n", &mapping->start,
+			&mapping->end, permissions, &inode, &name) < 4)
+		return false;
+	mapping->anonymous = inode == 0 && line[name] == '\0';
+	mapping->untouchable = mapping->anonymous &&
+		strncmp(permissions, "---", 3) == 0;
+	return true;
+}
+
+/* Whether they are a thread's stack and its guard, or the two parts of a heap:
+ * the C library keeps some of either for threads to come. How many there are is
+ * a matter of how many ran at the same time. */
+static bool
+are_of_thread(const struct mapping *first, const struct mapping *second)
+{
+	return first->anonymous && second->anonymous &&
+		first->end == second->start &&
+		first->untouchable != second->untouchable;
+}
+
 static long
 count_mappings(pid_t pid)
 {
@@ -32,9 +63,19 @@ count_mappings(pid_t pid)
 	if (file == NULL)
 		return -1;
 	long count = 0;
-	int letter;
-	while ((letter = getc_unlocked(file)) != EOF)
-		count += letter == '\n';
+	char line[4200];
+	struct mapping last = {0}, mapping;
+	bool last_counts = false;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (!parse_mapping(line, &mapping))
+			continue;
+		bool of_thread = are_of_thread(&last, &mapping);
+		if (of_thread && last_counts)
+			count--;
+		last_counts = !of_thread;
+		count += last_counts;
+		last = mapping;
+	}
 	fclose(file);
 	return count;
 }
