@@ -8,8 +8,25 @@
 unset WAYLAND_DISPLAY WAYLAND_SOCKET
 export WLR_BACKENDS=headless WLR_RENDERER=pixman
 
+# From 0.18 on wlroots keeps a buffer locked when a screenshot into it fails: so
+# does its memory stay, with or without the guard.
+forgets_buffers() {
+	ldd "$TINYWL_SAFE" | grep -q 'libwlroots-0\.'
+}
+
 test_tinywl_safe_survives_all_of_it() {
-	"$SIEGE" -j8 --seed 1 --compositor "exec $TINYWL_SAFE"
+	local skip=()
+	if forgets_buffers; then
+		skip=(--skip capture-unwritable)
+	fi
+	"$SIEGE" -j8 --seed 1 "${skip[@]}" --compositor "exec $TINYWL_SAFE"
+}
+
+test_tinywl_safe_forgets_no_screenshot() {
+	if forgets_buffers; then
+		skip "this wlroots keeps what a screenshot failed into"
+	fi
+	"$SIEGE" --only capture-unwritable --compositor "exec $TINYWL_SAFE"
 }
 
 run_tests "$@"
