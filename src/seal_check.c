@@ -188,11 +188,14 @@ get_seals(int fd)
 	return fcntl(fd, F_GET_SEALS);
 }
 
-/* Tells huge pages, false where that fails. */
+/* Tells huge pages, false where that fails. They are larger than ordinary ones, and
+ * so then is the block size; but tmpfs with transparent huge pages says so too. */
 static bool
-get_page_kind(int fd, struct fd_verdict *verdict)
+get_page_kind(int fd, const struct stat *file, struct fd_verdict *verdict)
 {
 #ifdef __linux__
+	if ((size_t)file->st_blksize <= verdict->block_size)
+		return true;
 	struct statfs filesystem;
 	if (fstatfs(fd, &filesystem) < 0)
 		return false;
@@ -201,9 +204,18 @@ get_page_kind(int fd, struct fd_verdict *verdict)
 		verdict->block_size = (size_t)filesystem.f_bsize;
 #else
 	(void)fd;
+	(void)file;
 	(void)verdict;
 #endif
 	return true;
+}
+
+/* Refused for descriptors opened read-only. The size as it was before the seal
+ * proves nothing. */
+static bool
+adopt_seal(int fd, struct stat *file)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0 && fstat(fd, file) == 0;
 }
 
 static void
@@ -213,7 +225,10 @@ judge_shmem(int fd, int seals, size_t size, bool adopt,
 	if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 		verdict->can_write = false;
 
-	if (!get_page_kind(fd, verdict)) {
+	/* After the seals: the other way round the file could shrink between the
+	 * two. */
+	struct stat file;
+	if (fstat(fd, &file) < 0 || !get_page_kind(fd, &file, verdict)) {
 		refuse(verdict, SHMGUARD_REASON_UNMAPPABLE);
 		return;
 	}
@@ -229,15 +244,11 @@ judge_shmem(int fd, int seals, size_t size, bool adopt,
 	if (!(seals & F_SEAL_SHRINK)) {
 		verdict->reason = seals & F_SEAL_SEAL ?
 			SHMGUARD_REASON_UNSEALABLE : SHMGUARD_REASON_SEALABLE;
-		/* Refused for descriptors opened read-only. */
-		if (!adopt || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+		if (!adopt || !adopt_seal(fd, &file))
 			return;
 		verdict->reason = SHMGUARD_REASON_ADOPTED;
 	}
-
-	/* The other way round the file could shrink between the two. */
-	struct stat file;
-	if (fstat(fd, &file) < 0 || (uint64_t)file.st_size < size) {
+	if ((uint64_t)file.st_size < size) {
 		verdict->reason = SHMGUARD_REASON_SHORT;
 		return;
 	}
