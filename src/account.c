@@ -41,6 +41,9 @@ struct account {
 	_Atomic unsigned int refused;
 };
 
+/* What is taken without need leaves all but one such part of the limits. */
+#define PLENTY 8
+
 #define REFUSED_FOR_TOTAL 0x100u
 
 static _Atomic size_t held_by_all[RESOURCES];
@@ -91,9 +94,8 @@ add(size_t limit, size_t more)
 
 static bool
 take_own(struct account *account, enum resource resource, size_t amount,
-	size_t more, size_t *held)
+	size_t limit, size_t *held)
 {
-	size_t limit = add(limit_of(&account->limits.client, resource), more);
 	*held = atomic_load(&account->held[resource]);
 	do {
 		if (*held > limit || amount > limit - *held)
@@ -105,10 +107,8 @@ take_own(struct account *account, enum resource resource, size_t amount,
 }
 
 static bool
-take_share(const struct account *account, enum resource resource,
-	size_t amount, size_t more, size_t held)
+take_share(enum resource resource, size_t amount, size_t total, size_t held)
 {
-	size_t total = add(limit_of(&account->limits.total, resource), more);
 	size_t used = atomic_load(&held_by_all[resource]);
 	do {
 		if (used >= total ||
@@ -131,9 +131,11 @@ account_take_leniently(struct account *account, enum resource resource,
 {
 	size_t held;
 	unsigned int refused = resource;
-	if (!take_own(account, resource, amount, more, &held))
+	size_t limit = limit_of(&account->limits.client, resource);
+	size_t total = limit_of(&account->limits.total, resource);
+	if (!take_own(account, resource, amount, add(limit, more), &held))
 		goto refuse;
-	if (!take_share(account, resource, amount, more, held)) {
+	if (!take_share(resource, amount, add(total, more), held)) {
 		atomic_fetch_sub(&account->held[resource], amount);
 		refused |= REFUSED_FOR_TOTAL;
 		goto refuse;
@@ -144,6 +146,21 @@ refuse:
 	account->refused = refused;
 	errno = EDQUOT;
 	return -1;
+}
+
+bool
+account_take_if_plenty(struct account *account, enum resource resource,
+	size_t amount)
+{
+	size_t held;
+	size_t limit = limit_of(&account->limits.client, resource);
+	size_t total = limit_of(&account->limits.total, resource);
+	if (!take_own(account, resource, amount, limit / PLENTY, &held))
+		return false;
+	if (take_share(resource, amount, total / PLENTY, held))
+		return true;
+	atomic_fetch_sub(&account->held[resource], amount);
+	return false;
 }
 
 void

@@ -13,6 +13,7 @@
  */
 
 #include <shmguard/map.h>
+#include <stdbool.h>
 
 enum resource {
 	RESOURCE_POOLS,
@@ -37,6 +38,10 @@ int account_take(struct account *account, enum resource resource,
 /* The same as if the client's limit and the total were higher. */
 int account_take_leniently(struct account *account, enum resource resource,
 	size_t amount, size_t more);
+/* For what could be done without: only while most of the client's limit and of the
+ * total is left. Otherwise false, nothing is taken, and it is no refusal. */
+bool account_take_if_plenty(struct account *account, enum resource resource,
+	size_t amount);
 void account_give(struct account *account, enum resource resource,
 	size_t amount);
 

@@ -28,6 +28,13 @@ int guarded_map_pin(struct shmguard_map *map, size_t offset, size_t length,
 	struct shmguard_view *view);
 void guarded_map_begin_pinned(struct shmguard_map *map,
 	const struct shmguard_view *view);
+/* The same, and the access is a view of its own, which can outlive the other. */
+void guarded_map_begin_again(struct shmguard_map *map,
+	const struct shmguard_view *pinned, struct shmguard_view *view);
+
+/* Logs, once per occurrence, that somebody has replaced our handler: a system call
+ * that need not be made for every map. Any thread. */
+void guarded_map_warn_of_other_handler(const struct shmguard_policy *policy);
 
 /* Whether the map was given up, and reads as zeros, for what its account was
  * refused. Any thread. */

@@ -99,14 +99,11 @@ map_charge_holes(struct shmguard_map *map, struct trap_range *range,
 	sigbus_trap_give_up(range);
 }
 
-/* Smaller accesses cannot have much filled, and are the ones whose cost is looked
- * at: cursors, glyphs. What a repair has put there looks like a hole and is none. */
+/* What a repair has put there looks like a hole and is none. */
 static void
-check_holes(struct shmguard_map *map, struct trap_range *range,
+look_for_holes(struct shmguard_map *map, struct trap_range *range,
 	const void *data, size_t length)
 {
-	if (length < HOLES_WORTH_IT || !map->verdict.fills_holes)
-		return;
 	uintptr_t at = (uintptr_t)data, end = at + length;
 	for (;;) {
 		uintptr_t zeros = atomic_load(&range->zeros_from);
@@ -120,6 +117,22 @@ check_holes(struct shmguard_map *map, struct trap_range *range,
 			hole_check_absent((const void *)at, piece));
 		at += piece;
 	}
+}
+
+/* Smaller accesses cannot have much filled, and are the ones whose cost is looked
+ * at: cursors, glyphs. Of small mappings all is charged at once, filled or not:
+ * they are most of what is shown, and looking would cost more than the rest of the
+ * access. */
+static void
+check_holes(struct shmguard_map *map, struct trap_range *range,
+	const void *data, size_t length)
+{
+	if (length < HOLES_WORTH_IT || (uintptr_t)data + length <=
+			atomic_load_explicit(&range->prepaid_to,
+				memory_order_relaxed))
+		return;
+	if (map->verdict.fills_holes && !map_generation_prepay(range))
+		look_for_holes(map, range, data, length);
 }
 
 int
@@ -154,6 +167,15 @@ shmguard_map_begin_read(struct shmguard_map *map, size_t offset, size_t length,
 	if (view->range != NULL)
 		check_holes(map, view->range, view->data, length);
 	return 0;
+}
+
+void
+guarded_map_begin_again(struct shmguard_map *map,
+	const struct shmguard_view *pinned, struct shmguard_view *view)
+{
+	map_generation_pin_again(pinned->range);
+	guarded_map_begin_pinned(map, pinned);
+	*view = *pinned;
 }
 
 bool

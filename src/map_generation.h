@@ -37,6 +37,16 @@ struct trap_range *map_generation_create(const struct client_mapping *mapping,
  * limit, and nothing is charged. Any thread. */
 bool map_generation_charge_holes(struct trap_range *range, size_t bytes);
 
+/* What was charged for one range stays charged with another of the same account
+ * that shows the same file. Both pinned. */
+void map_generation_hand_over_holes(struct trap_range *from,
+	struct trap_range *to);
+
+/* Charges it with all of a small mapping, if there is plenty, so that nobody need
+ * look any more how much of it is filled: see range->prepaid_to. False: not done.
+ * Any thread. */
+bool map_generation_prepay(struct trap_range *range);
+
 /* The mapping of a pinned range. */
 struct client_mapping *map_generation_mapping(struct trap_range *range);
 
@@ -54,6 +64,12 @@ int map_generation_make_writable(struct trap_range *range);
 /* Pins what `current` points to; it may be changed and unpinned by another thread
  * meanwhile. Lock-free. NULL if there is none. */
 struct trap_range *map_generation_pin(struct trap_range *_Atomic *current);
+/* One pin more on a range that the caller knows pinned. */
+static inline void
+map_generation_pin_again(struct trap_range *range)
+{
+	atomic_fetch_add_explicit(&range->pins, 1, memory_order_relaxed);
+}
 /* Any thread. The last one unregisters and unmaps, in that order (I3). */
 void map_generation_unpin(struct trap_range *range);
 

@@ -177,6 +177,7 @@ range_register(void *addr, size_t length, const struct range_config *config)
 	range->data = config->data;
 	atomic_store_explicit(&range->prot, config->prot, memory_order_relaxed);
 	atomic_store_explicit(&range->faults, 0, memory_order_relaxed);
+	atomic_store_explicit(&range->prepaid_to, 0, memory_order_relaxed);
 	atomic_store_explicit(&range->zeros_from, UINTPTR_MAX,
 		memory_order_relaxed);
 	/* Bounds first: a handler that knows the word must not skip its chunk. */

@@ -24,6 +24,9 @@
 /* Longest range in bytes that the word can hold, for 4 KiB pages 4 GiB - 4 KiB. */
 size_t range_max_length(void);
 
+/* Threads that use different ranges must not wait for each other's cache lines. */
+#define RANGE_ALIGNMENT 64
+
 struct trap_range {
 	/* Fixed while registered. */
 	size_t block_size;  /* bytes; replacement pages come in multiples */
@@ -44,8 +47,10 @@ struct trap_range {
 	/* The owner's count of users: the handler does not look at it. Never taken
 	 * on zero, which also is its value while the range is not in use. */
 	_Atomic unsigned int pins;
+	/* The owner's too: up to this address holes are paid for. */
+	_Atomic uintptr_t prepaid_to;
 	struct trap_range *next_free;
-};
+} __attribute__((aligned(RANGE_ALIGNMENT)));
 
 struct range_config {
 	size_t block_size;

@@ -130,6 +130,10 @@ int
 shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
 	struct shmguard_view *view)
 {
+	if (buffer->data.range != NULL) {
+		guarded_map_begin_again(buffer->pool->map, &buffer->data, view);
+		return 0;
+	}
 	return shmguard_map_begin_read(buffer->pool->map,
 		(size_t)buffer->geometry.offset, buffer->size, view);
 }

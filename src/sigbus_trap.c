@@ -435,18 +435,15 @@ sigbus_trap_was_replaced(void)
 	return news;
 }
 
-void
-sigbus_trap_prepare_thread(void)
-{
-	/* initial-exec: no allocation, whoever touches it first. */
-	static _Thread_local bool prepared
-		__attribute__((tls_model("initial-exec")));
-	if (prepared)
-		return;
+_Thread_local bool sigbus_trap_thread_is_prepared
+	__attribute__((tls_model("initial-exec")));
 
+void
+sigbus_trap_prepare_this_thread(void)
+{
 	sigset_t mask;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGBUS);
 	pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
-	prepared = true;
+	sigbus_trap_thread_is_prepared = true;
 }

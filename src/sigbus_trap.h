@@ -24,8 +24,19 @@ bool sigbus_trap_was_replaced(void);
  * had been lost. False if the kernel would not. Any thread. */
 bool sigbus_trap_give_up(struct trap_range *range);
 
+/* For the function below only. initial-exec: no allocation, whoever touches it
+ * first. */
+extern _Thread_local bool sigbus_trap_thread_is_prepared
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+void sigbus_trap_prepare_this_thread(void);
+
 /* I13: makes sure that the calling thread can take a SIGBUS. A system call the
  * first time in each thread, a thread-local test afterwards. */
-void sigbus_trap_prepare_thread(void);
+static inline void
+sigbus_trap_prepare_thread(void)
+{
+	if (!sigbus_trap_thread_is_prepared)
+		sigbus_trap_prepare_this_thread();
+}
 
 #endif

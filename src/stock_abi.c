@@ -164,7 +164,7 @@ wl_shm_buffer_get_data(struct wl_shm_buffer *wl_buffer)
 {
 	struct shmguard_buffer *buffer = guarded(wl_buffer);
 	return buffer->copy != NULL ? buffer_copy_data(buffer->copy, buffer) :
-		shmguard_buffer_data(buffer);
+		buffer->data.data;
 }
 
 /* libwayland's headers give these a const argument since 1.25 and none before:

@@ -133,7 +133,8 @@ enum shmguard_blocking {
 /** Who owns the process's SIGBUS action. */
 enum shmguard_handler {
 	/** The library installs its handler while it guards anything, and puts
-	 * the previous action back afterwards (default). */
+	 * the previous action back afterwards (default). A wl_shm guards from its
+	 * first pool on until it is destroyed and its last pool is gone. */
 	SHMGUARD_HANDLER_INSTALL = 0,
 	/** The host has a handler and calls shmguard_handle_sigbus() from it. */
 	SHMGUARD_HANDLER_HOST,
@@ -165,7 +166,9 @@ struct shmguard_usage {
 	size_t bytes;       /**< addresses that these mappings take up */
 	size_t descriptors; /**< kept, see shmguard_map_open() */
 	/** Bytes of files that were holes until an access had the kernel fill
-	 * them, as long as they are mapped. */
+	 * them, as long as they are mapped; and all bytes of maps of up to 4 MiB
+	 * that were accessed, which are not looked at, while the client holds
+	 * little. */
 	size_t holes;
 };
 
@@ -289,10 +292,10 @@ void shmguard_map_close(struct shmguard_map *map);
 /**
  * Begins reading `length` bytes at `offset`, both in bytes, from any thread.
  * Views nest and overlap freely. Costs a thread that blocks SIGBUS a system call,
- * once, to unblock it. In the mapped tiers nothing else is called below 64 KiB;
- * above that one call for each 16 MiB asks what of the file is in memory, to
- * charge the holes, which is below 1 % of what reading takes. Past the limit on
- * holes the map reads as zeros and is lost.
+ * once, to unblock it. In the mapped tiers nothing else is called below 64 KiB, nor
+ * in most maps of up to 4 MiB; above that one call for each 16 MiB asks what of the
+ * file is in memory, to charge the holes, which is below 1 % of what reading takes.
+ * Past the limit on holes the map reads as zeros and is lost.
  *
  * Returns 0, or -1 with errno ERANGE (not within the map's size) or ENOMEM
  * (tier COPIED).
