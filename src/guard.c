@@ -8,6 +8,7 @@
 #include "pixel_layout.h"
 #include "reaper.h"
 #include "shm_pool.h"
+#include "sigbus_trap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ shm_bind(struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
 	struct shmguard *guard = data;
 	note_display_thread(guard);
+	guarded_map_warn_of_other_handler(&guard->policy);
 
 	struct client_quota *quota = client_quota_get(guard, client);
 	if (quota == NULL) {
@@ -164,12 +166,22 @@ guard_ref(struct shmguard *guard)
 }
 
 void
+guard_hold_trap(struct shmguard *guard)
+{
+	if (!guard->holds_trap &&
+			guard->policy.handler == SHMGUARD_HANDLER_INSTALL)
+		guard->holds_trap = sigbus_trap_ref() == 0;
+}
+
+void
 guard_unref(struct shmguard *guard)
 {
 	if (--guard->refs > 0)
 		return;
 
 	leave_display(guard);
+	if (guard->holds_trap)
+		sigbus_trap_unref();
 	fault_notifier_unref(guard->notifier);
 	wl_array_release(&guard->formats);
 	free(guard);

@@ -21,6 +21,9 @@ struct shmguard {
 	/* The host wants an address for every buffer: shm_buffer.copy. */
 	bool gives_addresses;
 
+	/* Since the first pool: not installed anew for each of them. */
+	bool holds_trap;
+
 	size_t refs;              /* the creator and each client_quota */
 	struct wl_global *global; /* NULL once destroyed */
 	struct wl_global *feedback_global; /* NULL if not offered */
@@ -34,6 +37,9 @@ struct shmguard {
 
 struct shmguard *guard_ref(struct shmguard *guard);
 void guard_unref(struct shmguard *guard);
+
+/* A pool was made that may need the trap. */
+void guard_hold_trap(struct shmguard *guard);
 
 bool guard_has_format(const struct shmguard *guard, uint32_t format);
 

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Bytes of address space, of which 32-bit processes have few. */
+#define MAX_ROOM (sizeof(size_t) > 4 ? (size_t)256 << 20 : (size_t)4 << 20)
+
 void
 map_ref(struct shmguard_map *map)
 {
@@ -99,8 +102,10 @@ map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current
 
 	map_ref(map);
 	struct trap_range *old = atomic_exchange(current, range);
-	if (old != NULL)
+	if (old != NULL) {
+		map_generation_hand_over_holes(old, range);
 		map_generation_unpin(old);
+	}
 	return 0;
 }
 
@@ -174,11 +179,17 @@ hold_trap(struct shmguard_map *map)
 	if (sigbus_trap_ref() < 0)
 		return -1;
 	map->holds_trap = true;
-	if (sigbus_trap_was_replaced())
-		guard_log(&map->policy, SHMGUARD_LOG_ERROR,
+	return 0;
+}
+
+void
+guarded_map_warn_of_other_handler(const struct shmguard_policy *policy)
+{
+	if (policy->handler == SHMGUARD_HANDLER_INSTALL &&
+			sigbus_trap_was_replaced())
+		guard_log(policy, SHMGUARD_LOG_ERROR,
 			"another SIGBUS handler was installed over ours: it must call "
 			"shmguard_handle_sigbus() first, or clients can crash us");
-	return 0;
 }
 
 static struct account *
@@ -269,7 +280,11 @@ struct shmguard_map *
 shmguard_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	enum shmguard_reason *reason)
 {
-	return guarded_map_open(fd, size, policy, NULL, NULL, NULL, reason);
+	struct shmguard_map *map =
+		guarded_map_open(fd, size, policy, NULL, NULL, NULL, reason);
+	if (map != NULL)
+		guarded_map_warn_of_other_handler(&map->policy);
+	return map;
 }
 
 void
@@ -323,14 +338,30 @@ fall_to_trapped_tier(struct shmguard_map *map)
 	map->tier = SHMGUARD_TIER_TRAPPED;
 }
 
+/* Pools that grow do so again: the mapping is made longer than it need be, past the
+ * end of the file, so that most of the steps take no system call. Nobody is told of
+ * addresses past the map's size. */
+static size_t
+add_room(const struct shmguard_map *map, size_t size)
+{
+	size_t most = range_max_length() - (map->verdict.block_size - 1) - size;
+	size_t room = size / 2;
+	if (room > MAX_ROOM)
+		room = MAX_ROOM;
+	return size + (room < most ? room : most);
+}
+
+/* Makes a mapping of `length` bytes for the map to be of `size`. */
 static int
-grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size)
+grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size,
+	size_t length)
 {
 	struct client_mapping *mapping = map_generation_mapping(range);
 	struct client_mapping moved;
 	int result = map->fd >= 0 ?
 		map_from_descriptor(map, size, mapping->writable, &moved) :
-		client_mapping_duplicate(mapping, size, mapping->writable, &moved);
+		client_mapping_duplicate(mapping, length, mapping->writable,
+			&moved);
 	if (result < 0)
 		return -1;
 	bool keeps = keeps_tier(map, &moved, size);
@@ -349,8 +380,15 @@ grow_by_moving(struct shmguard_map *map, struct trap_range *range, size_t size)
 static int
 grow_mapping(struct shmguard_map *map, struct trap_range *range, size_t size)
 {
-	if (map_generation_grow(range, size) < 0)
-		return grow_by_moving(map, range, size);
+	size_t roomy = add_room(map, size);
+	if (map_generation_mapping(range)->length < size &&
+			map_generation_grow(range, roomy) < 0 &&
+			map_generation_grow(range, size) < 0) {
+		int result = grow_by_moving(map, range, size, roomy);
+		if (result < 0 && errno == EDQUOT)
+			result = grow_by_moving(map, range, size, size);
+		return result;
+	}
 	if (keeps_tier(map, map_generation_mapping(range), size))
 		return 0;
 	if (allow_trapped_tier(map) < 0)

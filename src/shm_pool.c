@@ -134,8 +134,11 @@ open_map(struct client_quota *quota, struct shm_pool *pool,
 	enum shmguard_reason reason;
 	struct shmguard_map *map = guarded_map_open(fd, (size_t)size,
 		&guard->policy, quota->account, guard->notifier, pool, &reason);
-	if (map != NULL)
+	if (map != NULL) {
+		if (shmguard_map_tier(map) != SHMGUARD_TIER_COPIED)
+			guard_hold_trap(guard);
 		return map;
+	}
 
 	pool_log_refuse(quota, look, size, reason);
 	if (errno == ENOMEM)

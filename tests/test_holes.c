@@ -4,9 +4,11 @@
 
 #include "harness.h"
 
+#include "account.h"
 #include "fake_kernel.h"
 #include "guarded_map.h"
 #include "hole_check.h"
+#include "limit_defaults.h"
 #include "memory_look.h"
 
 #include <errno.h>
@@ -214,6 +216,81 @@ TEST(F18_holes_that_are_punched_later_count_too)
 	read_each_page(&view, 0);
 	ck_assert_int_eq(shmguard_view_end(&view), -1);
 	ck_assert_uint_eq(stored_bytes(fd), 0);
+	shmguard_map_close(map);
+	close(fd);
+}
+
+static struct account *
+account_of(const struct shmguard_policy *policy)
+{
+	struct shmguard_limits limits = policy->limits;
+	limits_resolve(&limits);
+	struct account *account = account_create(&limits);
+	ck_assert_ptr_nonnull(account);
+	return account;
+}
+
+static void
+look_at_all(struct shmguard_map *map, size_t size)
+{
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_read(map, 0, size, &view), 0);
+	for (size_t at = 0; at < size; at += page)
+		(void)((volatile char *)view.data)[at];
+	ck_assert_int_eq(shmguard_view_end(&view), 0);
+}
+
+/* Small ones are not looked at each time: they are charged as if they were empty, so
+ * that it does not matter what their client punches. */
+TEST(F18_small_maps_are_charged_as_a_whole_while_there_is_plenty)
+{
+	enum { MAPS = 4 };
+	struct shmguard_usage usage;
+	struct shmguard_policy policy = {
+		.limits = {.client = {.holes = 16 * MIB}},
+	};
+	struct account *account = account_of(&policy);
+	struct shmguard_map *maps[MAPS];
+	int fds[MAPS];
+	for (int i = 0; i < MAPS; i++) {
+		fds[i] = sparse_file(MIB);
+		store(fds[i], 0, MIB);
+		maps[i] = guarded_map_open(fcntl(fds[i], F_DUPFD_CLOEXEC, 0),
+			MIB, &policy, account, NULL, NULL, NULL);
+		ck_assert_ptr_nonnull(maps[i]);
+		look_at_all(maps[i], MIB);
+	}
+	/* An eighth of the limit; the rest is full of pixels. */
+	account_usage(account, &usage);
+	ck_assert_uint_eq(usage.holes, 2 * MIB);
+
+	for (int i = 0; i < MAPS; i++) {
+		punch(fds[i], 0, MIB);
+		look_at_all(maps[i], MIB);
+	}
+	account_usage(account, &usage);
+	if (nothing_is_swapped())
+		ck_assert_uint_eq(usage.holes, 4 * MIB);
+	for (int i = 0; i < MAPS; i++) {
+		shmguard_map_close(maps[i]);
+		close(fds[i]);
+	}
+	account_usage(account, &usage);
+	ck_assert_uint_eq(usage.holes, 0);
+	account_unref(account);
+}
+
+/* What a map grows by is not paid for yet. */
+TEST(F18_what_a_small_map_grows_by_is_charged_too)
+{
+	int fd = sparse_file(6 * MIB);
+	struct shmguard_map *map = must_open(fd, MIB, NULL);
+	look_at_all(map, MIB);
+	ck_assert_uint_eq(holes_charged(), MIB);
+	ck_assert_int_eq(shmguard_map_resize(map, 6 * MIB), 0);
+	look_at_all(map, 6 * MIB);
+	if (nothing_is_swapped())
+		ck_assert_uint_ge(holes_charged(), 6 * MIB);
 	shmguard_map_close(map);
 	close(fd);
 }
