@@ -6,10 +6,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Jobs unmap, close and free. */
 #define STACK_SIZE ((size_t)256 << 10)
+
+/* Nanoseconds. */
+#define NAP 1000000
 
 const struct reaper_syscalls real_reaper_syscalls = {
 	.thread_create = pthread_create,
@@ -103,6 +107,20 @@ reaper_step_back(void)
 #endif
 }
 
+/* With the lock held. To be woken takes the thread that submits more time than most
+ * jobs take, and jobs come in numbers: those that follow find us awake. */
+static void
+wait_for_jobs(void)
+{
+	while (first_job == NULL && references > 0 && !worker_must_end)
+		pthread_cond_wait(&wake_worker, &lock);
+	if (references == 0 || worker_must_end)
+		return;
+	pthread_mutex_unlock(&lock);
+	nanosleep(&(struct timespec){.tv_nsec = NAP}, NULL);
+	pthread_mutex_lock(&lock);
+}
+
 static void *
 run_worker(void *data)
 {
@@ -111,8 +129,8 @@ run_worker(void *data)
 
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		while (first_job == NULL && references > 0 && !worker_must_end)
-			pthread_cond_wait(&wake_worker, &lock);
+		if (first_job == NULL)
+			wait_for_jobs();
 		struct reaper_job *job = first_job;
 		if (job == NULL)
 			break;
