@@ -1032,6 +1032,7 @@ create_globals(struct server *server)
 		compat_compositor_create(display, server->renderer) &&
 		wlr_data_device_manager_create(display) != NULL &&
 		wlr_screencopy_manager_v1_create(display) != NULL &&
+		compat_image_copy_create(display) &&
 		wlr_viewporter_create(display) != NULL &&
 		wlr_xdg_output_manager_v1_create(display, server->layout) != NULL;
 }

@@ -34,6 +34,10 @@
 #include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/types/wlr_xdg_shell.h>
 
+#if WLR_VERSION_MINOR >= 19
+#include <wlr/types/wlr_ext_image_capture_source_v1.h>
+#include <wlr/types/wlr_ext_image_copy_capture_v1.h>
+#endif
 #if COMPAT_WLR_0_15
 #include <wlr/interfaces/wlr_input_device.h>
 #else
@@ -111,6 +115,10 @@ static inline struct wlr_backend *compat_backend_create(
 
 /* wl_compositor and wl_subcompositor:
  * bool compat_compositor_create(struct wl_display *, struct wlr_renderer *) */
+
+/* ext-image-copy-capture, of outputs, where wlroots has it: clients capture into
+ * buffers through it as through wlr-screencopy. */
+static inline bool compat_image_copy_create(struct wl_display *display);
 
 /* What wlr_renderer_init_wl_display() creates, wl_shm and linux-dmabuf, but with
  * shmguard's wl_shm. A sample is where clients are tried, so they may ask how
@@ -320,6 +328,13 @@ compat_backend_create(struct wl_display *display, struct wlr_session **session)
 }
 
 static inline bool
+compat_image_copy_create(struct wl_display *display)
+{
+	(void)display;
+	return true;
+}
+
+static inline bool
 compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
 {
 	setenv("SHMGUARD_FEEDBACK", "1", false);
@@ -485,6 +500,19 @@ compat_compositor_create(struct wl_display *display,
 {
 	return wlr_compositor_create(display, 6, renderer) != NULL &&
 		wlr_subcompositor_create(display) != NULL;
+}
+
+static inline bool
+compat_image_copy_create(struct wl_display *display)
+{
+#if WLR_VERSION_MINOR >= 19
+	return wlr_ext_output_image_capture_source_manager_v1_create(display, 1)
+			!= NULL &&
+		wlr_ext_image_copy_capture_manager_v1_create(display, 1) != NULL;
+#else
+	(void)display;
+	return true;
+#endif
 }
 
 static inline bool
