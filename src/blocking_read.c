@@ -96,8 +96,8 @@ wait_for_reader(struct read_job *job, size_t length)
 
 	int64_t end = start + job->source.deadline * NSEC_PER_MSEC - debt;
 	struct timespec deadline = {
-		.tv_sec = end / NSEC_PER_SEC,
-		.tv_nsec = end % NSEC_PER_SEC,
+		.tv_sec = (time_t)(end / NSEC_PER_SEC),
+		.tv_nsec = (long)(end % NSEC_PER_SEC),
 	};
 	while (!job->done && pthread_cond_timedwait(&job->finished, &lock,
 			&deadline) != ETIMEDOUT)

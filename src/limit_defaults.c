@@ -40,12 +40,9 @@ read_number(const char *path, unsigned long long otherwise)
 }
 
 static size_t
-get_limit(int resource)
+count_of(unsigned long long number)
 {
-	struct rlimit limit;
-	if (getrlimit(resource, &limit) < 0 || limit.rlim_cur > SIZE_MAX)
-		return SIZE_MAX;
-	return (size_t)limit.rlim_cur;
+	return number < SIZE_MAX ? (size_t)number : SIZE_MAX;
 }
 
 static size_t
@@ -54,7 +51,9 @@ measure_addresses(void)
 	/* Stacks are at the top of what a process can have, be that 3 GiB or
 	 * 128 TiB, or at least not far below. */
 	size_t addresses = (size_t)(uintptr_t)__builtin_frame_address(0);
-	size_t allowed = get_limit(RLIMIT_AS);
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+	getrlimit(RLIMIT_AS, &limit);
+	size_t allowed = count_of(limit.rlim_cur);
 	if (addresses > allowed)
 		addresses = allowed;
 
@@ -68,12 +67,13 @@ static struct process_means measured;
 static void
 measure(void)
 {
-	unsigned long long count =
-		read_number("/proc/sys/vm/max_map_count", USUAL_MAP_COUNT);
+	struct rlimit descriptors = {.rlim_cur = RLIM_INFINITY};
+	getrlimit(RLIMIT_NOFILE, &descriptors);
 	measured = (struct process_means){
-		.mappings = count < SIZE_MAX ? (size_t)count : SIZE_MAX,
+		.mappings = count_of(read_number("/proc/sys/vm/max_map_count",
+			USUAL_MAP_COUNT)),
 		.addresses = measure_addresses(),
-		.descriptors = get_limit(RLIMIT_NOFILE),
+		.descriptors = count_of(descriptors.rlim_cur),
 	};
 }
 

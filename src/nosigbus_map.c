@@ -57,7 +57,7 @@ open_page_file(size_t page)
 	if (fd >= 0)
 		shm_unlink(name);
 #endif
-	if (fd >= 0 && ftruncate(fd, page) != 0) {
+	if (fd >= 0 && ftruncate(fd, (off_t)page) != 0) {
 		close(fd);
 		return -1;
 	}
@@ -67,7 +67,7 @@ open_page_file(size_t page)
 int
 nosigbus_probe(void)
 {
-	size_t page = sysconf(_SC_PAGESIZE);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int flag = -1;
 	int pipe_fds[2];
 

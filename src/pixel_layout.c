@@ -118,7 +118,7 @@ pixel_layout_span(const struct pixel_layout *layout,
 			"width, height and stride must be positive"};
 
 	const struct pixel_plane *first = &layout->plane[0];
-	if ((uint64_t)stride < min_stride(first, width))
+	if ((uint64_t)stride < min_stride(first, (uint64_t)width))
 		return (struct pixel_span){0, "stride is shorter than a row"};
 
 	/* At most 2^62 bytes for plane 0, and 2^63 for the others together (NV24:
@@ -127,8 +127,10 @@ pixel_layout_span(const struct pixel_layout *layout,
 	for (int i = 0; i < layout->planes; i++) {
 		const struct pixel_plane *plane = &layout->plane[i];
 		uint64_t plane_stride = i == 0 ? (uint64_t)stride :
-			further_stride(first, plane, width, stride);
-		uint64_t rows = round_up(div_round_up(height, plane->vsub),
+			further_stride(first, plane, (uint64_t)width,
+				(uint64_t)stride);
+		uint64_t rows = round_up(
+			div_round_up((uint64_t)height, plane->vsub),
 			plane->block_height);
 		bytes += plane_stride * rows;
 	}

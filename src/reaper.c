@@ -205,7 +205,7 @@ reaper_submit(struct reaper_job *job)
 static void *
 run_closer(void *data)
 {
-	int fd = (intptr_t)data;
+	int fd = (int)(intptr_t)data;
 	reaper_step_back();
 
 	for (;;) {
