@@ -183,7 +183,7 @@ now_msec(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
 /* --- Windows --- */
@@ -509,8 +509,10 @@ grab_update(struct server *server)
 
 	const struct wlr_xdg_toplevel_state *limits = &window->toplevel->current;
 	wlr_xdg_toplevel_set_size(window->toplevel,
-		allowed_size(box.width, limits->min_width, limits->max_width),
-		allowed_size(box.height, limits->min_height, limits->max_height));
+		allowed_size(box.width, (int)limits->min_width,
+			(int)limits->max_width),
+		allowed_size(box.height, (int)limits->min_height,
+			(int)limits->max_height));
 }
 
 /* Tells whoever the pointer belongs to where it is now. */

@@ -121,7 +121,8 @@ release_all_keys(struct wlr_keyboard *keyboard)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	while (keyboard->num_keycodes > 0) {
 		struct wlr_keyboard_key_event event = {
-			.time_msec = now.tv_sec * 1000 + now.tv_nsec / 1000000,
+			.time_msec = (uint32_t)(now.tv_sec * 1000 +
+				now.tv_nsec / 1000000),
 			.keycode = keyboard->keycodes[keyboard->num_keycodes - 1],
 			.state = WL_KEYBOARD_KEY_STATE_RELEASED,
 		};
@@ -168,7 +169,7 @@ bind_manager(struct wl_client *client, void *new_keyboard, uint32_t version,
 	uint32_t id)
 {
 	struct wl_resource *resource = wl_resource_create(client,
-		&zwp_virtual_keyboard_manager_v1_interface, version, id);
+		&zwp_virtual_keyboard_manager_v1_interface, (int)version, id);
 	if (resource == NULL) {
 		wl_client_post_no_memory(client);
 		return;

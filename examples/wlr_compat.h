@@ -161,7 +161,8 @@ static inline bool compat_buffers_create(struct wl_display *display,
 #define compat_keyboard_device(keyboard) (&(keyboard)->device)
 
 #define wlr_xdg_toplevel_set_size(toplevel, width, height) \
-	(wlr_xdg_toplevel_set_size)((toplevel)->base, width, height)
+	(wlr_xdg_toplevel_set_size)((toplevel)->base, (uint32_t)(width), \
+		(uint32_t)(height))
 #define wlr_xdg_toplevel_set_activated(toplevel, on) \
 	(wlr_xdg_toplevel_set_activated)((toplevel)->base, on)
 #define wlr_xdg_toplevel_set_resizing(toplevel, on) \
