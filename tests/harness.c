@@ -131,7 +131,7 @@ harness_memfd(size_t size, int fill, int seals)
 		MFD_CLOEXEC | (seals >= 0 ? MFD_ALLOW_SEALING : 0));
 	if (fd < 0)
 		ck_abort_msg("memfd_create: %s", strerror(errno));
-	if (ftruncate(fd, size) < 0)
+	if (ftruncate(fd, (off_t)size) < 0)
 		ck_abort_msg("ftruncate to %zu: %s", size, strerror(errno));
 
 	char chunk[65536];
@@ -139,10 +139,10 @@ harness_memfd(size_t size, int fill, int seals)
 	for (size_t done = 0; fill != 0 && done < size;) {
 		size_t left = size - done;
 		ssize_t written = pwrite(fd, chunk,
-			left < sizeof(chunk) ? left : sizeof(chunk), done);
+			left < sizeof(chunk) ? left : sizeof(chunk), (off_t)done);
 		if (written <= 0)
 			ck_abort_msg("pwrite: %s", strerror(errno));
-		done += written;
+		done += (size_t)written;
 	}
 
 	if (seals > 0 && fcntl(fd, F_ADD_SEALS, seals) < 0)

@@ -32,7 +32,8 @@ numbered_memfd(size_t pages)
 	ck_assert_ptr_nonnull(bytes);
 	for (size_t i = 0; i < pages; i++) {
 		memset(bytes, page_byte(i), page);
-		ck_assert_int_eq(pwrite(fd, bytes, page, (off_t)(i * page)), page);
+		ck_assert_int_eq(pwrite(fd, bytes, page, (off_t)(i * page)),
+			(ssize_t)page);
 	}
 	free(bytes);
 	return fd;

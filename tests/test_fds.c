@@ -38,10 +38,10 @@
 #endif
 
 static void
-must_be_keymap(int fd, size_t size, ssize_t length)
+must_be_keymap(int fd, size_t size, size_t length)
 {
 	ssize_t got = fake_wlroots_keymap(fd, size);
-	ck_assert_msg(got == length, "%zd instead of %zd: %s", got, length,
+	ck_assert_msg(got == (ssize_t)length, "%zd instead of %zu: %s", got, length,
 		strerror(errno));
 }
 
@@ -94,7 +94,7 @@ TEST(F24_bytes_behind_the_keymap_are_not_seen)
 {
 	int fd = harness_memfd(page_size(), 'x', -1);
 	must_be_keymap(fd, 10, 10);
-	must_be_keymap(fd, page_size() - 1, (ssize_t)page_size() - 1);
+	must_be_keymap(fd, page_size() - 1, page_size() - 1);
 	close(fd);
 }
 
@@ -104,7 +104,7 @@ TEST(F24_keymap_that_fills_its_pages_has_an_end)
 	int fd = harness_memfd(2 * page, 'x', -1);
 	must_be_keymap(fd, page, page);
 	must_be_keymap(fd, 2 * page, 2 * page);
-	ck_assert_int_eq(pwrite(fd, "", 1, 2 * page - 1), 1);
+	ck_assert_int_eq(pwrite(fd, "", 1, (off_t)(2 * page) - 1), 1);
 	must_be_keymap(fd, 2 * page, 2 * page - 1);
 	must_be_keymap(fd, page, page);
 	close(fd);
@@ -272,7 +272,8 @@ TEST(what_is_no_file_is_the_kernels)
 
 struct session {
 	int fd;
-	ssize_t keymap, read, pread, seek;
+	ssize_t keymap, read, pread;
+	int64_t seek;
 	int errors[5], stat, close;
 	bool as_nobody, ran;
 };

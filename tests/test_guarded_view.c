@@ -512,7 +512,7 @@ check_copies_without_signals(const struct shmguard_policy *policy)
 	ck_assert_int_eq(shmguard_view_end(&view), -1);
 	ck_assert_int_eq(errno, EFAULT);
 	ck_assert(shmguard_map_lost(map));
-	ck_assert_int_eq(lseek(client, 0, SEEK_END), page);
+	ck_assert_int_eq(lseek(client, 0, SEEK_END), (off_t)page);
 
 	view = must_read(map, 0, PAGES * page);
 	for (size_t i = 0; i < PAGES * page; i++)

@@ -28,7 +28,7 @@ __attribute__((constructor))
 static void
 find_page_size(void)
 {
-	page = sysconf(_SC_PAGESIZE);
+	page = (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static struct map_request
@@ -185,8 +185,8 @@ TEST(I8_grows_without_a_descriptor)
 	close(fd);
 
 	void *addr = mapping.addr;
-	ck_assert_int_eq(ftruncate(client, 3 * page), 0);
-	ck_assert_int_eq(pwrite(client, "\2", 1, 2 * page + 1), 1);
+	ck_assert_int_eq(ftruncate(client, (off_t)(3 * page)), 0);
+	ck_assert_int_eq(pwrite(client, "\2", 1, (off_t)(2 * page + 1)), 1);
 	ck_assert_int_eq(client_mapping_grow(&mapping, 2 * page + 2), 0);
 	ck_assert_ptr_eq(mapping.addr, addr);
 	ck_assert_uint_eq(mapping.length, 3 * page);
@@ -388,8 +388,8 @@ TEST(F16_real_huge_pages)
 	if (fd < 0)
 		SKIP("no huge pages: %s", strerror(errno));
 	ck_assert_int_eq(fstat(fd, &st), 0);
-	size_t huge = st.st_blksize;
-	ck_assert_int_eq(ftruncate(fd, huge), 0);
+	size_t huge = (size_t)st.st_blksize;
+	ck_assert_int_eq(ftruncate(fd, st.st_blksize), 0);
 
 	struct client_mapping mapping;
 	struct map_request wanted = {
@@ -496,7 +496,7 @@ check_what_is_backed(void)
 	ck_assert(!client_mapping_is_backed(&mapping, 2 * page));
 	ck_assert(!client_mapping_is_backed(&mapping, 4 * page - 1));
 	ck_assert(!client_mapping_is_backed(&mapping, 4 * page));
-	ck_assert_int_eq(ftruncate(fd, page - 1), 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)page - 1), 0);
 	ck_assert(client_mapping_is_backed(&mapping, page - 1));
 	ck_assert(!client_mapping_is_backed(&mapping, page));
 	client_mapping_close(&mapping);

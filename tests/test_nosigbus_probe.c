@@ -244,7 +244,7 @@ TEST(I7_kernel_keeps_what_the_flag_promises)
 	/* There may be no room to grow. */
 	if (client_mapping_grow(&mapping, 4 * page) == 0)
 		ck_assert_int_eq(bytes[3 * page], 0);
-	ck_assert_int_eq(ftruncate(fd, page), 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)page), 0);
 	ck_assert_int_eq(bytes[0], page_byte(0));
 	ck_assert_int_eq(bytes[page], 0);
 	ck_assert_int_eq(client_mapping_duplicate(&mapping, page, false,

@@ -169,7 +169,8 @@ parse_wl_shm_line(const char *line, struct header_format *format)
 			format->name, code) != 2)
 		return false;
 
-	format->code = pixel_layout_drm_format(strtoul(code, NULL, 0));
+	format->code = pixel_layout_drm_format(
+		(uint32_t)strtoul(code, NULL, 0));
 	format->comment = "";
 	return true;
 }
@@ -434,7 +435,7 @@ TEST(docs_list_every_format)
 	char *expected;
 	size_t size;
 	FILE *out = open_memstream(&expected, &size);
-	fwrite(text, 1, begin + strlen(BEGIN_MARK) - text, out);
+	fwrite(text, 1, (size_t)(begin - text) + strlen(BEGIN_MARK), out);
 	print_tables(out);
 	fputs(end, out);
 	fclose(out);

@@ -137,7 +137,7 @@ compare_with_marked(const char *name, const struct pixel_layout *layout,
 		ck_abort_msg("%s %dx%d stride %d: %" PRIu64 " bytes (%s), "
 			"expected %d", name, width, height, stride, span.bytes,
 			span.problem != NULL ? span.problem : "accepted", end);
-	memset(map, 0, end * sizeof(map[0]));
+	memset(map, 0, (size_t)end * sizeof(map[0]));
 }
 
 TEST(F3_all_planes_within_span)
@@ -193,7 +193,7 @@ divide_down(uint64_t a, uint64_t b)
 }
 
 static uint64_t
-checked_min_stride(const struct pixel_plane *plane, int32_t width)
+checked_min_stride(const struct pixel_plane *plane, uint64_t width)
 {
 	uint64_t blocks = divide_up(width, plane->hsub * plane->block_width);
 	return divide_up(multiply(blocks, plane->bytes_per_block),
@@ -202,7 +202,7 @@ checked_min_stride(const struct pixel_plane *plane, int32_t width)
 
 static uint64_t
 checked_further_stride(const struct pixel_plane *first,
-	const struct pixel_plane *plane, int32_t width, int32_t stride)
+	const struct pixel_plane *plane, uint64_t width, uint64_t stride)
 {
 	uint64_t step = plane->block_width == 1 ? plane->bytes_per_block : 1;
 	uint64_t share = multiply(stride,
@@ -214,13 +214,13 @@ checked_further_stride(const struct pixel_plane *first,
 }
 
 static uint64_t
-checked_span(const struct pixel_layout *layout, int32_t width, int32_t height,
-	int32_t stride)
+checked_span(const struct pixel_layout *layout, uint64_t width,
+	uint64_t height, uint64_t stride)
 {
 	uint64_t bytes = 0;
 	for (int i = 0; i < layout->planes; i++) {
 		const struct pixel_plane *plane = &layout->plane[i];
-		uint64_t plane_stride = i == 0 ? (uint64_t)stride :
+		uint64_t plane_stride = i == 0 ? stride :
 			checked_further_stride(&layout->plane[0], plane, width,
 				stride);
 		uint64_t rows = multiply(plane->block_height,
@@ -235,9 +235,9 @@ compare_with_checked(const char *name, const struct pixel_layout *layout,
 	int32_t width, int32_t height, int32_t stride)
 {
 	bool fits = (uint64_t)stride >=
-		checked_min_stride(&layout->plane[0], width);
-	uint64_t expected = fits ?
-		checked_span(layout, width, height, stride) : 0;
+		checked_min_stride(&layout->plane[0], (uint64_t)width);
+	uint64_t expected = fits ? checked_span(layout, (uint64_t)width,
+		(uint64_t)height, (uint64_t)stride) : 0;
 
 	struct pixel_span span = pixel_layout_span(layout, width, height, stride);
 	if ((span.problem == NULL) != fits || span.bytes != expected)
@@ -275,12 +275,13 @@ TEST(extremes_do_not_overflow)
 TEST(random_geometry_agrees_with_checked_arithmetic)
 {
 	for (int round = 0; round < 100 * 1000; round++) {
-		size_t i = random_bits() % ARRAY_LENGTH(formats);
+		uint64_t i = random_bits() % ARRAY_LENGTH(formats);
 		/* All magnitudes alike. */
 		int32_t value[3];
 		for (int j = 0; j < 3; j++) {
-			int bits = 1 + random_bits() % 31;
-			value[j] = (random_bits() & ((UINT64_C(1) << bits) - 1));
+			uint64_t bits = 1 + random_bits() % 31;
+			value[j] = (int32_t)(random_bits() &
+				((UINT64_C(1) << bits) - 1));
 			value[j] += value[j] == 0;
 		}
 		compare_with_checked(formats[i].name,
@@ -479,12 +480,13 @@ TEST(F3_span_covers_readers_and_writers_in_use)
 		if (!is_plain(layout))
 			continue;
 		for (int round = 0; round < 500; round++) {
-			int width = 1 + random_bits() % 70;
-			int height = 1 + random_bits() % 70;
-			int stride = width * layout->plane[0].bytes_per_block +
-				random_bits() % 40;
+			uint64_t width = 1 + random_bits() % 70;
+			uint64_t height = 1 + random_bits() % 70;
+			uint64_t stride = random_bits() % 40 +
+				width * layout->plane[0].bytes_per_block;
 			uint64_t bytes = pixel_layout_span(layout,
-				width, height, stride).bytes;
+				(int32_t)width, (int32_t)height,
+				(int32_t)stride).bytes;
 			ck_assert_uint_le(end_of_reads(layout, false, width,
 				height, stride), bytes);
 			ck_assert_uint_le(end_of_reads(layout, true, width,

@@ -137,7 +137,7 @@ TEST(what_the_word_cannot_hold_is_refused)
 	}
 	if (sizeof(uintptr_t) > 4) {
 		/* The highest page number, and the one after. */
-		uintptr_t top = ((UINT64_C(1) << 44) - 1) * page;
+		uintptr_t top = (uintptr_t)((UINT64_C(1) << 44) - 1) * page;
 		struct trap_range *range = must_register(top, page);
 		ck_assert_ptr_eq(find(top + page - 1), range);
 		ck_assert(range_unregister(range));

@@ -73,7 +73,8 @@ text_file(const char *text, unsigned int flags)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC | flags);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	ck_assert_int_eq(write(fd, text, strlen(text)),
+		(ssize_t)strlen(text));
 	return fd;
 }
 

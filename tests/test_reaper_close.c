@@ -38,7 +38,7 @@ stuck_close(int fd)
 
 /* Closing takes a post of the gate each, after the first few. */
 static void
-make_closes_hang(int after)
+make_closes_hang(unsigned int after)
 {
 	static const struct reaper_syscalls stuck = {
 		pthread_create, stuck_close,

@@ -49,17 +49,17 @@ judge(int fd, size_t size, bool adopt)
 
 TEST(every_reason_and_tier_has_its_own_words)
 {
-	int last = SHMGUARD_REASON_QUOTA;
-	for (int i = SHMGUARD_REASON_SEALED; i <= last; i++) {
+	unsigned int last = SHMGUARD_REASON_QUOTA;
+	for (unsigned int i = SHMGUARD_REASON_SEALED; i <= last; i++) {
 		const char *text = shmguard_reason_text(i);
-		ck_assert_str_ne(text, shmguard_reason_text(-1));
+		ck_assert_str_ne(text, shmguard_reason_text(last + 1));
 		ck_assert(text[strlen(text) - 1] != '.');
-		for (int j = SHMGUARD_REASON_SEALED; j < i; j++)
+		for (unsigned int j = SHMGUARD_REASON_SEALED; j < i; j++)
 			ck_assert_str_ne(text, shmguard_reason_text(j));
 		const char *name = shmguard_reason_name(i);
 		ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyz_"),
 			strlen(name));
-		ck_assert_str_ne(name, shmguard_reason_name(-1));
+		ck_assert_str_ne(name, shmguard_reason_name(last + 1));
 	}
 	ck_assert_str_eq(shmguard_reason_name(SHMGUARD_REASON_MAY_BLOCK),
 		"may_block");
@@ -70,9 +70,9 @@ TEST(every_reason_and_tier_has_its_own_words)
 		[SHMGUARD_TIER_COPIED] = "copied",
 		[SHMGUARD_TIER_REJECTED] = "rejected",
 	};
-	for (int i = 0; i <= SHMGUARD_TIER_REJECTED; i++)
+	for (unsigned int i = 0; i <= SHMGUARD_TIER_REJECTED; i++)
 		ck_assert_str_eq(shmguard_tier_name(i), tiers[i]);
-	ck_assert_ptr_nonnull(shmguard_tier_name(-1));
+	ck_assert_ptr_nonnull(shmguard_tier_name(SHMGUARD_TIER_REJECTED + 1));
 }
 
 /* ---- Shared memory ---- */

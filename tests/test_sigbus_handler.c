@@ -380,7 +380,7 @@ TEST(fault_among_60000_maps)
 	}
 	fprintf(stderr,
 		"# fault among %d maps: %.1f us on average, %.1f at worst\n",
-		maps, sum / (FAULTS * 1e3), worst / 1e3);
+		maps, (double)sum / (FAULTS * 1e3), (double)worst / 1e3);
 
 	for (int i = 0; i < maps; i++) {
 		void *addr = range_addr(ranges[i]);

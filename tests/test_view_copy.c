@@ -58,7 +58,7 @@ TEST(copies_what_was_asked_for)
 	ck_assert_ptr_nonnull(bytes);
 	for (size_t i = 0; i < size; i++)
 		bytes[i] = (unsigned char)(i * 2654435761u >> 24);
-	ck_assert_int_eq(pwrite(fd, bytes, size, 0), size);
+	ck_assert_int_eq(pwrite(fd, bytes, size, 0), (ssize_t)size);
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		struct view_copy *copy =

@@ -280,7 +280,8 @@ expect_buffer(const struct geometry *geometry, int code)
 	if (code < 0)
 		ck_assert_msg(accepted, "%s", shm_client_message());
 	else
-		shm_client_expect_error(&fixture.client, "wl_shm_pool", code);
+		shm_client_expect_error(&fixture.client, "wl_shm_pool",
+			(uint32_t)code);
 
 	wl_buffer_destroy(buffer);
 	wl_shm_pool_destroy(pool);

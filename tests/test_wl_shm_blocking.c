@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Only to tell waiting for a silent server from not waiting. */
-#define NOT_BLOCKED_MS 10000.0
+#define NOT_BLOCKED_MS 10000
 
 enum { WIDTH = 64, HEIGHT = 64, POOL_SIZE = WIDTH * HEIGHT * 4 };
 

@@ -30,12 +30,13 @@ void
 window_paint(struct window *window, int width, int height)
 {
 	int stride = width * 4, size = stride * height;
+	size_t length = (size_t)size;
 	int fd = memfd_create("pixels", MFD_CLOEXEC);
 	CHECK(fd >= 0 && ftruncate(fd, size) == 0);
-	void *pixels = mmap(NULL, size, PROT_WRITE, MAP_SHARED, fd, 0);
+	void *pixels = mmap(NULL, length, PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(pixels != MAP_FAILED);
-	memset(pixels, 0xc0, size);
-	munmap(pixels, size);
+	memset(pixels, 0xc0, length);
+	munmap(pixels, length);
 
 	struct wl_shm_pool *pool = wl_shm_create_pool(shm, fd, size);
 	struct wl_buffer *buffer = wl_shm_pool_create_buffer(pool, 0, width,
@@ -314,9 +315,9 @@ keyboard_set_keymap(const char *text, size_t file_size, size_t size)
 {
 	int fd = memfd_create("keymap", MFD_CLOEXEC);
 	CHECK(fd >= 0 && write(fd, text, strlen(text)) >= 0);
-	CHECK(ftruncate(fd, file_size) == 0);
+	CHECK(ftruncate(fd, (off_t)file_size) == 0);
 	zwp_virtual_keyboard_v1_keymap(keys, WL_KEYBOARD_KEYMAP_FORMAT_XKB_V1,
-		fd, size);
+		fd, (uint32_t)size);
 	close(fd);
 }
 

@@ -119,7 +119,7 @@ now(void)
 {
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+	return (uint32_t)(time.tv_sec * 1000 + time.tv_nsec / 1000000);
 }
 
 void

@@ -319,7 +319,9 @@ static void
 button_up(WlcsPointer *hooks, int button)
 {
 	struct pointer *pointer = wl_container_of(hooks, pointer, hooks);
-	call(pointer->owner, do_click, &(struct click){.button = button});
+	call(pointer->owner, do_click, &(struct click){
+		.button = (uint32_t)button,
+	});
 }
 
 static void
@@ -327,7 +329,7 @@ button_down(WlcsPointer *hooks, int button)
 {
 	struct pointer *pointer = wl_container_of(hooks, pointer, hooks);
 	call(pointer->owner, do_click, &(struct click){
-		.button = button,
+		.button = (uint32_t)button,
 		.pressed = true,
 	});
 }
