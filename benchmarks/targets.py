@@ -183,4 +183,11 @@ SECTIONS = [
             'fork, exec of /bin/true and its end, with 20,000 pools that were '
             'looked at; and fork alone',
             ['spawn'], [Ratio('spawn/*', 'libwayland', 1)]),
+    Section('compositor', 'Whole compositors',
+            'eight clients, half of them with sealed files, repaint windows of '
+            '1920x1080 pixels for 20 s: processor time for each frame, and the '
+            'longest wait for one',
+            ['compositor'],
+            [Ratio('compositor/*/cpu', 'libwayland', 1),
+             Ratio('compositor/*/gap', 'libwayland', 1)]),
 ]

@@ -41,7 +41,9 @@
 #if COMPAT_WLR_0_15
 #include <wlr/interfaces/wlr_input_device.h>
 #else
+#ifndef COMPAT_UNGUARDED
 #include <shmguard/wlroots.h>
+#endif
 #include <wlr/types/wlr_linux_dmabuf_v1.h>
 #include <wlr/types/wlr_subcompositor.h>
 #endif
@@ -121,7 +123,7 @@ static inline struct wlr_backend *compat_backend_create(
 static inline bool compat_image_copy_create(struct wl_display *display);
 
 /* What wlr_renderer_init_wl_display() creates, wl_shm and linux-dmabuf, but with
- * shmguard's wl_shm. A sample is where clients are tried, so they may ask how
+ * shmguard's wl_shm; without it for COMPAT_UNGUARDED, to compare with. A sample is where clients are tried, so they may ask how
  * they are guarded. COMPAT_SHM_FUNCTION is the name of the function that wl_shm
  * comes from then, COMPAT_SHM_LIBRARY how the file must be called that has it. */
 static inline bool compat_buffers_create(struct wl_display *display,
@@ -201,7 +203,11 @@ static inline bool compat_buffers_create(struct wl_display *display,
 #define compat_compositor_create(display, renderer) \
 	(wlr_compositor_create(display, renderer) != NULL)
 #define COMPAT_SHM_FUNCTION "wl_display_init_shm"
+#ifdef COMPAT_UNGUARDED
+#define COMPAT_SHM_LIBRARY "libwayland-server.so"
+#else
 #define COMPAT_SHM_LIBRARY "libshmguard-stock.so"
+#endif
 
 /* --- 0.15: functions --- */
 
@@ -382,9 +388,15 @@ compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
 
 #define COMPAT_STRING_(x) #x
 #define COMPAT_STRING(x) COMPAT_STRING_(x)
+#ifdef COMPAT_UNGUARDED
+#define COMPAT_SHM_FUNCTION "wlr_shm_create_with_renderer"
+#define COMPAT_SHM_LIBRARY \
+	"libwlroots-0." COMPAT_STRING(WLR_VERSION_MINOR) ".so"
+#else
 #define COMPAT_SHM_FUNCTION "shmguard_wlr_create_with_renderer"
 #define COMPAT_SHM_LIBRARY \
 	"libshmguard-wlroots-0." COMPAT_STRING(WLR_VERSION_MINOR) ".so"
+#endif
 
 /* --- 0.18 and later: functions --- */
 
@@ -519,6 +531,9 @@ compat_image_copy_create(struct wl_display *display)
 static inline bool
 compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
 {
+#ifdef COMPAT_UNGUARDED
+	return wlr_renderer_init_wl_display(renderer, display);
+#else
 	const struct shmguard_policy policy = {.feedback = true};
 	if (shmguard_wlr_create_with_renderer(display, 2, renderer, &policy) ==
 			NULL)
@@ -528,6 +543,7 @@ compat_buffers_create(struct wl_display *display, struct wlr_renderer *renderer)
 			WLR_BUFFER_CAP_DMABUF) != NULL;
 	return !takes_dmabufs || wlr_linux_dmabuf_v1_create_with_renderer(
 		display, 4, renderer) != NULL;
+#endif
 }
 
 #endif
