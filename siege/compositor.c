@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,9 +36,23 @@ log_path(const struct compositor *compositor, char *path, size_t size)
 	snprintf(path, size, "%s/log", compositor->directory);
 }
 
+static void
+become(const struct passwd *user)
+{
+	setenv("HOME", user->pw_dir, 1);
+	setenv("USER", user->pw_name, 1);
+	setenv("LOGNAME", user->pw_name, 1);
+	if (initgroups(user->pw_name, user->pw_gid) < 0 ||
+			setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
+		err(EXIT_UNABLE, "%s", user->pw_name);
+	/* That was forgotten with our identity. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 __attribute__((noreturn))
 static void
-execute(const struct compositor *compositor, const char *command)
+execute(const struct compositor *compositor, const char *command,
+	const struct passwd *user)
 {
 	char path[PATH_MAX + 8];
 	log_path(compositor, path, sizeof(path));
@@ -57,6 +72,8 @@ execute(const struct compositor *compositor, const char *command)
 	unsetenv("WAYLAND_SOCKET");
 	unsetenv("DISPLAY");
 	signal(SIGPIPE, SIG_DFL);
+	if (user != NULL)
+		become(user);
 	/* Where the kernel lets debuggers have their children only. */
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 	execl("/bin/sh", "sh", "-c", command, NULL);
@@ -120,18 +137,20 @@ watch(struct compositor *compositor, char *problem, size_t size)
 
 bool
 compositor_start(struct compositor *compositor, const char *command,
-	const char *directory, char *problem, size_t size)
+	const struct passwd *user, const char *directory, char *problem,
+	size_t size)
 {
 	*compositor = (struct compositor){.pidfd = -1};
 	snprintf(compositor->directory, sizeof(compositor->directory), "%s",
 		directory);
-	if (mkdir(directory, 0700) < 0) {
+	if (mkdir(directory, 0700) < 0 || (user != NULL &&
+			chown(directory, user->pw_uid, user->pw_gid) < 0)) {
 		snprintf(problem, size, "%s: %s", directory, strerror(errno));
 		return false;
 	}
 	compositor->child = process_fork();
 	if (compositor->child == 0)
-		execute(compositor, command);
+		execute(compositor, command, user);
 
 	for (int waited = 0; waited < START_PATIENCE; waited += GLANCE) {
 		if (find_display(compositor))

@@ -7,6 +7,7 @@
  */
 
 #include <limits.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -25,11 +26,12 @@ struct compositor {
 };
 
 /* Starts a shell command in a session of its own, without a display that it
- * could connect to, with `directory`, which must not exist, as XDG_RUNTIME_DIR.
- * Returns when clients can connect. On failure returns false and says why;
- * compositor_stop() is due either way. */
+ * could connect to, with `directory`, which must not exist, as XDG_RUNTIME_DIR;
+ * as `user` unless that is NULL. Returns when clients can connect. On failure
+ * returns false and says why; compositor_stop() is due either way. */
 bool compositor_start(struct compositor *compositor, const char *command,
-	const char *directory, char *problem, size_t size);
+	const struct passwd *user, const char *directory, char *problem,
+	size_t size);
 
 /* Uses one that was there. `display` as in WAYLAND_DISPLAY; `pid` may be 0 if
  * it is the one who listens. Never killed. */

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PATIENCE 10 /* seconds */
 #define JOBS_MAX 64
@@ -19,6 +21,7 @@ enum {
 	OPTION_COMPOSITOR = 256,
 	OPTION_DISPLAY,
 	OPTION_PID,
+	OPTION_USER,
 	OPTION_ONLY,
 	OPTION_SKIP,
 	OPTION_REPEAT,
@@ -37,6 +40,7 @@ static const struct option long_options[] = {
 	{"compositor", required_argument, NULL, OPTION_COMPOSITOR},
 	{"display", required_argument, NULL, OPTION_DISPLAY},
 	{"pid", required_argument, NULL, OPTION_PID},
+	{"user", required_argument, NULL, OPTION_USER},
 	{"only", required_argument, NULL, OPTION_ONLY},
 	{"skip", required_argument, NULL, OPTION_SKIP},
 	{"repeat", required_argument, NULL, OPTION_REPEAT},
@@ -67,6 +71,7 @@ print_usage(FILE *file)
 		"  --compositor COMMAND  a shell command that starts it, without a screen\n"
 		"  --display NAME        one that runs already, as in WAYLAND_DISPLAY\n"
 		"  --pid PID             its process, if not the one that listens there\n"
+		"  --user NAME           run the compositor as this user (for root)\n"
 		"  --only PATTERN,...    these attacks only; may be repeated\n"
 		"  --skip PATTERN,...    all but these; may be repeated\n"
 		"  --repeat N            make each attack N times\n"
@@ -102,6 +107,18 @@ parse_number(const char *option, const char *text, long max)
 		errx(EXIT_NOT_MADE, "--%s: '%s' is not a number from 1 to %ld",
 			option, text, max);
 	return (unsigned int)number;
+}
+
+/* Some compositors refuse to be root's, and some attacks have to be. */
+static const struct passwd *
+find_user(const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+	if (user == NULL)
+		errx(EXIT_NOT_MADE, "--user: there is no '%s'", name);
+	if (geteuid() != 0)
+		errx(EXIT_NOT_MADE, "--user is for root");
+	return user;
 }
 
 /* Sets the mark of each attack that one of the patterns means. */
@@ -155,6 +172,8 @@ check(const struct options *options)
 			"see --help");
 	if (target->command != NULL && target->pid != 0)
 		errx(EXIT_NOT_MADE, "--pid belongs to --display");
+	if (target->display != NULL && target->user != NULL)
+		errx(EXIT_NOT_MADE, "--user belongs to --compositor");
 	if (target->display != NULL && options->jobs > 1)
 		errx(EXIT_NOT_MADE, "-j belongs to --compositor");
 }
@@ -186,6 +205,9 @@ set(struct options *options, int option, const char *value)
 		break;
 	case OPTION_PID:
 		target->pid = (pid_t)parse_number("pid", value, INT_MAX);
+		break;
+	case OPTION_USER:
+		target->user = find_user(value);
 		break;
 	case OPTION_REPEAT:
 		options->repeat = parse_number("repeat", value, 10000);

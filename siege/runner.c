@@ -72,6 +72,14 @@ catch_signals(struct runner *runner)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* What is below belongs to the compositor's user, who has to get there. */
+static void
+let_in(const struct options *options, const char *directory)
+{
+	if (options->target.user != NULL && chmod(directory, 0711) < 0)
+		err(EXIT_NOT_MADE, "%s", directory);
+}
+
 static void
 make_directory(struct runner *runner)
 {
@@ -80,6 +88,7 @@ make_directory(struct runner *runner)
 		"%s/shmguard-siege.XXXXXX", parent != NULL ? parent : "/tmp");
 	if (mkdtemp(runner->directory) == NULL)
 		err(EXIT_NOT_MADE, "%s", runner->directory);
+	let_in(runner->siege.options, runner->directory);
 }
 
 static void
@@ -93,6 +102,7 @@ start_worker(struct runner *runner, unsigned int number)
 	if (mkdir(directory, 0700) < 0 || socketpair(AF_UNIX,
 			SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		err(EXIT_NOT_MADE, "%s", directory);
+	let_in(runner->siege.options, directory);
 	hand->socket = ends[0];
 	hand->pid = process_fork();
 	if (hand->pid == 0) {

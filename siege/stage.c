@@ -62,7 +62,7 @@ stage_open(struct stage *stage, const struct target *target,
 		fail("mmap");
 	if (target->command != NULL ?
 			!compositor_start(&stage->compositor, target->command,
-				directory, problem, size) :
+				target->user, directory, problem, size) :
 			!compositor_adopt(&stage->compositor, target->display,
 				target->pid, problem, size))
 		return false;

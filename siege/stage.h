@@ -10,6 +10,8 @@
 #include "bystanders.h"
 #include "compositor.h"
 
+#include <pwd.h>
+
 /* Written by the clients' processes. */
 struct shared {
 	struct bystanders bystanders;
@@ -29,6 +31,7 @@ struct target {
 	const char *command; /* for a shell; NULL: what is there already */
 	const char *display;
 	pid_t pid;           /* 0: whoever listens there */
+	const struct passwd *user; /* whom the command is run as; NULL: us */
 	int patience;
 };
 

@@ -42,10 +42,20 @@ configure(int context, const char *key, unsigned value)
 static int
 make_mount(int *device)
 {
+	bool contained = false;
 	int context = (int)syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC);
-	if (context < 0 && errno == EPERM && user_namespace_enter())
-		context = (int)syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC);
+	if (context < 0 && errno == EPERM) {
+		contained = user_namespace_enter();
+		if (contained)
+			context = (int)syscall(SYS_fsopen, "fuse",
+				FSOPEN_CLOEXEC);
+	}
 	if (context < 0)
+		return -1;
+	/* So that the kernel lets whoever gets the file ask our server, as it
+	 * does with a user's own processes. Contained, it would let nobody else. */
+	if (!contained && syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG,
+			"allow_other", NULL, 0) < 0)
 		return -1;
 	*device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (*device < 0 ||
