@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "huge_pages.h"
 
+#include "client.h"
+
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NR_HUGE_PAGES "/proc/sys/vm/nr_hugepages"
@@ -36,6 +43,63 @@ count_write(long count)
 	return fclose(file) == 0 ? count_read() : -1;
 }
 
+/* Asks for the pages, says when that is done, and gives them back when there is
+ * nobody any more who could say something. Others who do the same wait. */
+static void
+keep(int socket, long count)
+{
+	char byte = 0;
+	int lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
+	if (lock >= 0)
+		flock(lock, LOCK_EX);
+	long before = count_read();
+	/* Fewer than asked for may be granted. */
+	long after = before < 0 ? before : count_write(before + count);
+	send(socket, &byte, 1, MSG_NOSIGNAL);
+	while (read(socket, &byte, 1) < 0 && errno == EINTR)
+		continue;
+	if (after > before)
+		count_write(count_read() - (after - before));
+}
+
+/* Not a child and not in our process group: whoever kills us kills those too.
+ * Returns the socket, or -1. */
+static int
+start_keeper(unsigned int count)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -1;
+	pid_t parent = fork();
+	if (parent == 0) {
+		if (fork() == 0) {
+			const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+			setsid();
+			for (size_t i = 0; i < 3; i++)
+				signal(signals[i], SIG_IGN);
+			/* Nobody's file is to stay open because of us. */
+			int socket = dup2(ends[1], STDERR_FILENO + 1);
+			syscall(SYS_close_range, socket + 1, ~0U, 0);
+			keep(socket, (long)count);
+		}
+		_exit(0);
+	}
+	close(ends[1]);
+	while (parent > 0 && waitpid(parent, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	return ends[0];
+}
+
+/* Until it says something or ends; no longer once we are to end. */
+static void
+await_keeper(int keeper)
+{
+	char byte;
+	while (read(keeper, &byte, 1) < 0 && errno == EINTR &&
+			!client_is_interrupted())
+		continue;
+}
+
 static int
 huge_file(void)
 {
@@ -47,9 +111,7 @@ const char *
 huge_pages_acquire(struct huge_pages *pages, unsigned int count)
 {
 	*pages = (struct huge_pages){.fd = huge_file(), .thief = huge_file()};
-	pages->lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
-	if (pages->lock >= 0)
-		flock(pages->lock, LOCK_EX);
+	pages->keeper = -1;
 	struct stat stat;
 	if (pages->fd < 0 || pages->thief < 0 || fstat(pages->fd, &stat) < 0) {
 		huge_pages_release(pages);
@@ -57,11 +119,9 @@ huge_pages_acquire(struct huge_pages *pages, unsigned int count)
 	}
 	pages->size = (size_t)stat.st_blksize;
 
-	/* Fewer than asked for may be granted. */
-	long before = count_read();
-	long after = before < 0 ? before : count_write(before + (long)count);
-	if (after > before)
-		pages->added = after - before;
+	pages->keeper = start_keeper(count);
+	if (pages->keeper >= 0)
+		await_keeper(pages->keeper);
 	if (fallocate(pages->fd, 0, 0, (off_t)(count * pages->size)) < 0) {
 		huge_pages_release(pages);
 		return geteuid() == 0 ? "the machine grants no huge page" :
@@ -91,10 +151,9 @@ huge_pages_release(struct huge_pages *pages)
 		close(pages->fd);
 	if (pages->thief >= 0)
 		close(pages->thief);
-	if (pages->added != 0)
-		count_write(count_read() - pages->added);
-	if (pages->lock >= 0) {
-		flock(pages->lock, LOCK_UN);
-		close(pages->lock);
+	if (pages->keeper >= 0) {
+		shutdown(pages->keeper, SHUT_WR);
+		await_keeper(pages->keeper);
+		close(pages->keeper);
 	}
 }

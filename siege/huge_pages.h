@@ -6,13 +6,12 @@
 
 /* A file of huge pages, and whatever is needed to leave the machine without a
  * free one. The number of huge pages is the whole machine's: it is raised for a
- * moment and put back. */
+ * moment and put back, also if this process is killed. */
 struct huge_pages {
 	int fd;
-	int thief; /* holds the pages that were free */
-	int lock;  /* keeps others who do the same out meanwhile */
+	int thief;  /* holds the pages that were free */
+	int keeper; /* socket to the process that puts the number back */
 	size_t size; /* of a page */
-	long added;
 };
 
 /* A file of `count` pages that can be sealed. Returns NULL, or why there can be

@@ -250,4 +250,9 @@ worker_run(const struct options *options, int socket, const char *directory)
 		stage_close(&worker.warm, false);
 	end_orphans();
 	directory_remove(directory);
+	/* The runner's, if it was killed and we are the last to end. */
+	char parent[PATH_MAX];
+	snprintf(parent, sizeof(parent), "%.*s",
+		(int)(strrchr(directory, '/') - directory), directory);
+	rmdir(parent);
 }

@@ -15,7 +15,8 @@ struct job {
 };
 
 /* Reads jobs from a seqpacket socket and writes results to it, until there is no
- * job or a signal ends it. `directory` exists and is removed. */
+ * job or a signal ends it. `directory` exists and is removed, and the one that it
+ * is in if that is empty then. */
 void worker_run(const struct options *options, int socket,
 	const char *directory);
 
