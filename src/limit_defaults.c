@@ -16,8 +16,7 @@
 
 /* Pages that clients never stored to, made by looking at them. Ordinary clients
  * draw what they show; but where nobody says which accesses write, a screen
- * recorder's buffers count: 16 of 3840x2160. */
-#define MAX_HOLES ((size_t)512 << 20)
+ * recorder's buffers count: 16 of 3840x2160 in a quarter of this. */
 #define MAX_HOLES_OF_ALL ((size_t)2048 << 20)
 
 /* 16 bits, as in the pixels of many renderers, and a row of that many with 16
@@ -62,6 +61,15 @@ measure_addresses(void)
 	return used < addresses ? addresses - (size_t)used : 0;
 }
 
+static size_t
+measure_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	if (pages <= 0 || page <= 0)
+		return SIZE_MAX;
+	return count_of((unsigned long long)pages * (unsigned long long)page);
+}
+
 static struct process_means measured;
 
 static void
@@ -74,6 +82,7 @@ measure(void)
 			USUAL_MAP_COUNT)),
 		.addresses = measure_addresses(),
 		.descriptors = count_of(descriptors.rlim_cur),
+		.memory = measure_memory(),
 	};
 }
 
@@ -112,7 +121,7 @@ limits_resolve_for(struct shmguard_limits *limits,
 	set_default(&total->descriptors, means->descriptors / 4);
 	set_default(&total->pools, SIZE_MAX);
 	set_default(&total->buffers, SIZE_MAX);
-	set_default(&total->holes, MAX_HOLES_OF_ALL);
+	set_default(&total->holes, least(means->memory / 4, MAX_HOLES_OF_ALL));
 
 	/* A little less than the first to come could have (account.h), so that it
 	 * is told of this limit and not of the total. */
@@ -121,7 +130,7 @@ limits_resolve_for(struct shmguard_limits *limits,
 	set_default(&client->descriptors, total->descriptors / 2);
 	set_default(&client->pools, least(client->mappings, MAX_POOLS));
 	set_default(&client->buffers, MAX_BUFFERS);
-	set_default(&client->holes, MAX_HOLES);
+	set_default(&client->holes, total->holes / 4);
 
 	set_default_length(&limits->width, MAX_LENGTH);
 	set_default_length(&limits->height, MAX_LENGTH);

@@ -18,6 +18,7 @@ struct process_means {
 	size_t mappings;    /* vm.max_map_count */
 	size_t addresses;   /* bytes that are not mapped yet, RLIMIT_AS heeded */
 	size_t descriptors; /* RLIMIT_NOFILE */
+	size_t memory;      /* bytes, of the machine */
 };
 
 /* The same with means that the caller knows. */

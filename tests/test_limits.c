@@ -29,6 +29,7 @@ TEST(I9_defaults_follow_what_the_process_has)
 		.mappings = 65530,
 		.addresses = 3072 * MIB,
 		.descriptors = 1024,
+		.memory = 1024 * MIB,
 	});
 	ck_assert_uint_eq(limits.total.mappings, 49148);
 	ck_assert_uint_eq(limits.total.bytes, 2304 * MIB);
@@ -40,8 +41,8 @@ TEST(I9_defaults_follow_what_the_process_has)
 	ck_assert_uint_eq(limits.client.descriptors, 128);
 	ck_assert_uint_eq(limits.client.pools, 4914);
 	ck_assert_uint_eq(limits.client.buffers, 65536);
-	ck_assert_uint_eq(limits.client.holes, 512 * MIB);
-	ck_assert_uint_eq(limits.total.holes, 2048 * MIB);
+	ck_assert_uint_eq(limits.client.holes, 64 * MIB);
+	ck_assert_uint_eq(limits.total.holes, 256 * MIB);
 	ck_assert_int_eq(limits.width, 65535);
 	ck_assert_int_eq(limits.height, 65535);
 	ck_assert_int_eq(limits.stride, 1 << 20);
@@ -54,12 +55,15 @@ TEST(I9_no_default_is_without_bound_or_zero)
 	ck_assert_uint_eq(limits.total.mappings, 1);
 	ck_assert_uint_eq(limits.client.pools, 1);
 	ck_assert_uint_eq(limits.client.descriptors, 1);
+	ck_assert_uint_eq(limits.client.holes, 1);
 
 	memset(&limits, 0, sizeof(limits));
 	limits_resolve_for(&limits, &(struct process_means){
-		SIZE_MAX, SIZE_MAX, SIZE_MAX});
+		SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX});
 	ck_assert_uint_eq(limits.total.mappings, SIZE_MAX - SIZE_MAX / 4);
 	ck_assert_uint_eq(limits.client.pools, 16384);
+	ck_assert_uint_eq(limits.client.holes, 512 * MIB);
+	ck_assert_uint_eq(limits.total.holes, 2048 * MIB);
 }
 
 TEST(I9_limits_that_are_set_stay)
@@ -207,7 +211,7 @@ TEST(I9_large_sparse_pools_fit_in_32_bits)
 	enum { TERMINALS = 3 };
 	struct shmguard_limits limits = {0};
 	limits_resolve_for(&limits, &(struct process_means){
-		65530, 3072 * MIB, 1024});
+		65530, 3072 * MIB, 1024, 4096 * MIB});
 	struct account *accounts[TERMINALS];
 	for (int i = 0; i < TERMINALS; i++) {
 		accounts[i] = open_account(limits);

@@ -182,13 +182,14 @@ struct shmguard_usage {
  */
 struct shmguard_limits {
 	/** For each client [a tenth of the total's mappings, half of its bytes
-	 * and descriptors, at most 16,384 pools, 65,536 buffers, 512 MiB of
-	 * holes]. */
+	 * and descriptors, a quarter of its holes, at most 16,384 pools, 65,536
+	 * buffers]. */
 	struct shmguard_usage client;
 	/**
 	 * For all clients of the process together [three quarters of
 	 * vm.max_map_count, three quarters of the unused addresses that there
-	 * are or RLIMIT_AS allows, a quarter of RLIMIT_NOFILE, 2 GiB of holes].
+	 * are or RLIMIT_AS allows, a quarter of RLIMIT_NOFILE; 2 GiB of
+	 * holes, or a quarter of the machine's memory if that is less].
 	 *
 	 * Nobody gets all of it: a client may hold at most an eighth as many
 	 * mappings as are left free, and as many bytes and descriptors. So a
