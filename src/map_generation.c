@@ -38,7 +38,7 @@ struct map_generation {
 static size_t
 count_mappings(const struct client_mapping *mapping)
 {
-	return mapping->handle != NULL ? 2 : 1;
+	return (size_t)(mapping->length > 0) + (mapping->handle != NULL);
 }
 
 struct trap_range *
@@ -226,10 +226,14 @@ static void
 destroy_generation(struct reaper_job *job)
 {
 	struct map_generation *generation = (struct map_generation *)job;
-	size_t count = count_mappings(&generation->mapping);
-	size_t length = generation->mapping.length;
-	if (range_unregister(generation->range))
-		unmap_in_pieces(&generation->mapping);
+	struct client_mapping *mapping = &generation->mapping;
+	size_t count = count_mappings(mapping), length = mapping->length;
+	if (range_unregister(generation->range)) {
+		unmap_in_pieces(mapping);
+		/* Nobody can reach what is left, but it is there. */
+		count -= count_mappings(mapping);
+		length -= mapping->length;
+	}
 	account_give_mappings(generation->config.account, count, length);
 	account_give(generation->config.account, RESOURCE_HOLES,
 		generation->holes);

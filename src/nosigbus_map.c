@@ -322,7 +322,9 @@ client_mapping_is_backed(const struct client_mapping *mapping, size_t offset)
 void
 client_mapping_close(struct client_mapping *mapping)
 {
-	map_syscalls->munmap(mapping->addr, mapping->length);
-	if (mapping->handle != NULL)
-		map_syscalls->munmap(mapping->handle, mapping->block_size);
+	if (map_syscalls->munmap(mapping->addr, mapping->length) == 0)
+		mapping->length = 0;
+	if (mapping->handle != NULL && map_syscalls->munmap(mapping->handle,
+			mapping->block_size) == 0)
+		mapping->handle = NULL;
 }

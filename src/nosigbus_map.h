@@ -83,7 +83,9 @@ int client_mapping_make_writable(struct client_mapping *mapping);
 bool client_mapping_is_backed(const struct client_mapping *mapping,
 	size_t offset);
 
-/* Unmaps everything. */
+/* Unmaps everything: then the length is 0 and there is no handle. Where a process has
+ * as many mappings as it may, the kernel cuts none out of a larger one, which replaced
+ * pages and their neighbours can become. */
 void client_mapping_close(struct client_mapping *mapping);
 
 #endif
