@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+#include "inject_calls.h"
+
+#include "harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define ERRORS_MAX 5
+#define REFUSED_MAX 4096
+
+static const struct {
+	const char *name;
+	int errors[ERRORS_MAX];
+} calls[] = {
+#define X(name, ...) {#name, {__VA_ARGS__}},
+	INJECT_CALLS(X)
+#undef X
+};
+
+/* ---- Which call fails ---- */
+
+static struct inject_plan plan;
+static struct inject_outcome *outcome;
+static _Atomic bool armed;
+
+void
+inject_set_plan(const struct inject_plan *wanted,
+	struct inject_outcome *result)
+{
+	armed = false;
+	plan = *wanted;
+	*result = (struct inject_outcome){.failed = INJECT_CALL_COUNT};
+	outcome = result;
+}
+
+void
+inject_arm(bool arm)
+{
+	armed = arm;
+}
+
+const char *
+inject_call_name(enum inject_call call)
+{
+	return calls[call].name;
+}
+
+unsigned int
+inject_error_count(enum inject_call call)
+{
+	unsigned int count = 0;
+	while (count < ERRORS_MAX && calls[call].errors[count] != 0)
+		count++;
+	return count;
+}
+
+int
+inject_error(enum inject_call call, unsigned int number)
+{
+	return calls[call].errors[number];
+}
+
+static bool
+is_planned(enum inject_call call, unsigned int number)
+{
+	if (plan.first == 0 || number < plan.first)
+		return false;
+	return number == plan.first || number == plan.second ||
+		plan.all_after || (plan.same_after && call == outcome->failed);
+}
+
+/* 0, or the errno. Also in the signal handler. */
+static int
+error_of(enum inject_call call, const void *caller)
+{
+	if (!armed)
+		return 0;
+	unsigned int number = atomic_fetch_add(&outcome->calls, 1) + 1;
+	if (!is_planned(call, number))
+		return 0;
+	atomic_fetch_add(&outcome->failures, 1);
+	if (number != plan.first)
+		return calls[call].errors[0];
+	outcome->failed = call;
+	outcome->caller = caller;
+	return calls[call].errors[plan.error];
+}
+
+bool
+inject_fails_at(enum inject_call call, const void *caller)
+{
+	int error = error_of(call, caller);
+	if (error == 0)
+		return false;
+	errno = error;
+	return true;
+}
+
+/* ---- Mappings ---- */
+
+static atomic_long mapped_bytes;
+
+static struct {
+	void *address;
+	size_t length;
+} refused[REFUSED_MAX];
+static _Atomic unsigned int refused_count;
+
+long
+inject_mapped_bytes(void)
+{
+	return mapped_bytes;
+}
+
+/* The kernel's unit, whatever the caller said. */
+static long
+round_up(size_t length)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	return (long)((length + page - 1) / page * page);
+}
+
+static bool
+shows_client_file(const void *address)
+{
+	char line[1024];
+	unsigned long start, end;
+	bool found = false;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	ck_assert_ptr_nonnull(maps);
+	while (!found && fgets(line, sizeof(line), maps) != NULL)
+		found = sscanf(line, "%lx-%lx", &start, &end) == 2 &&
+			start <= (unsigned long)address &&
+			(unsigned long)address < end;
+	fclose(maps);
+	return found && (strstr(line, INJECT_MEMFD) != NULL ||
+		strstr(line, INJECT_FILE) != NULL);
+}
+
+bool
+inject_has_refused(void)
+{
+	return refused_count > 0;
+}
+
+size_t
+inject_refused_bytes(void)
+{
+	size_t bytes = 0;
+	for (unsigned int i = 0; i < REFUSED_MAX && i < refused_count; i++) {
+		if (refused[i].length > 0 &&
+				shows_client_file(refused[i].address))
+			bytes += (size_t)round_up(refused[i].length);
+	}
+	return bytes;
+}
+
+void
+inject_unmap_refused(void)
+{
+	ck_assert_uint_le(refused_count, REFUSED_MAX);
+	for (unsigned int i = 0; i < refused_count; i++) {
+		if (refused[i].length == 0)
+			continue;
+		ck_assert_int_eq(munmap(refused[i].address, refused[i].length),
+			0);
+		atomic_fetch_sub(&mapped_bytes, round_up(refused[i].length));
+	}
+	refused_count = 0;
+}
+
+/* It tried again. */
+static void
+forget_refused(const char *address, size_t length)
+{
+	for (unsigned int i = 0; i < REFUSED_MAX && i < refused_count; i++) {
+		const char *other = refused[i].address;
+		if (other >= address && other < address + length)
+			refused[i].length = 0;
+	}
+}
+
+void *inject_mmap(void *address, size_t length, int protection, int flags,
+	int fd, off_t offset);
+int inject_munmap(void *address, size_t length);
+void *inject_mremap(void *old, size_t old_length, size_t length, int flags,
+	...);
+int inject_mprotect(void *address, size_t length, int protection);
+int inject_madvise(void *address, size_t length, int advice);
+int inject_mincore(void *address, size_t length, unsigned char *pages);
+
+void *
+inject_mmap(void *address, size_t length, int protection, int flags, int fd,
+	off_t offset)
+{
+	if (inject_fails(INJECT_mmap))
+		return MAP_FAILED;
+	void *result = mmap(address, length, protection, flags, fd, offset);
+	if (result != MAP_FAILED && !(flags & MAP_FIXED))
+		atomic_fetch_add(&mapped_bytes, round_up(length));
+	return result;
+}
+
+int
+inject_munmap(void *address, size_t length)
+{
+	if (inject_fails(INJECT_munmap)) {
+		unsigned int i = atomic_fetch_add(&refused_count, 1);
+		if (i < REFUSED_MAX) {
+			refused[i].address = address;
+			refused[i].length = length;
+		}
+		return -1;
+	}
+	forget_refused(address, length);
+	int result = munmap(address, length);
+	if (result == 0)
+		atomic_fetch_sub(&mapped_bytes, round_up(length));
+	return result;
+}
+
+void *
+inject_mremap(void *old, size_t old_length, size_t length, int flags, ...)
+{
+	if (inject_fails(INJECT_mremap))
+		return MAP_FAILED;
+	va_list args;
+	va_start(args, flags);
+	void *fixed = va_arg(args, void *); /* is passed always */
+	va_end(args);
+	void *result = mremap(old, old_length, length, flags, fixed);
+	if (result != MAP_FAILED)
+		atomic_fetch_add(&mapped_bytes,
+			round_up(length) - round_up(old_length));
+	return result;
+}
+
+int
+inject_mprotect(void *address, size_t length, int protection)
+{
+	return inject_fails(INJECT_mprotect) ? -1 :
+		mprotect(address, length, protection);
+}
+
+int
+inject_madvise(void *address, size_t length, int advice)
+{
+	return inject_fails(INJECT_madvise) ? -1 : madvise(address, length, advice);
+}
+
+int
+inject_mincore(void *address, size_t length, unsigned char *pages)
+{
+	return inject_fails(INJECT_mincore) ? -1 : mincore(address, length, pages);
+}
+
+/* ---- Calls that take several arguments ---- */
+
+int inject_fcntl(int fd, int command, ...);
+int inject_open(const char *path, int flags, ...);
+long inject_syscall(long number, ...);
+
+/* Only seals are set. */
+int
+inject_fcntl(int fd, int command, ...)
+{
+	int argument = 0;
+	if (command == F_ADD_SEALS) {
+		va_list args;
+		va_start(args, command);
+		argument = va_arg(args, int);
+		va_end(args);
+	}
+	return inject_fails(INJECT_fcntl) ? -1 : fcntl(fd, command, argument);
+}
+
+int
+inject_open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	if (flags & O_CREAT) {
+		va_list args;
+		va_start(args, flags);
+		mode = va_arg(args, mode_t);
+		va_end(args);
+	}
+	return inject_fails(INJECT_open) ? -1 : open(path, flags, mode);
+}
+
+static size_t
+count_arguments(long number)
+{
+	switch (number) {
+	case SYS_gettid:
+		return 0;
+#ifdef SYS_memfd_secret
+	case SYS_memfd_secret:
+		return 1;
+#endif
+	case SYS_write:
+		return 3;
+	case SYS_rt_tgsigqueueinfo:
+		return 4;
+	case SYS_statx:
+		return 5;
+	default:
+		abort(); /* a new one: can it fail? */
+	}
+}
+
+/* The handler's write(2) fails only where the eventfd is full. */
+static bool
+syscall_fails(long number, const void *caller)
+{
+	if (number == SYS_statx)
+		return inject_fails_at(INJECT_statx, caller);
+#ifdef SYS_memfd_secret
+	if (number == SYS_memfd_secret)
+		return inject_fails_at(INJECT_memfd_secret, caller);
+#endif
+	return false;
+}
+
+long
+inject_syscall(long number, ...)
+{
+	long arguments[5] = {0};
+	size_t count = count_arguments(number);
+	va_list args;
+	va_start(args, number);
+	for (size_t i = 0; i < count; i++)
+		arguments[i] = va_arg(args, long);
+	va_end(args);
+	if (syscall_fails(number, __builtin_return_address(0)))
+		return -1;
+	return syscall(number, arguments[0], arguments[1], arguments[2],
+		arguments[3], arguments[4]);
+}
+
+/* ---- The rest ---- */
+
+#define CALL(type, name, parameters, arguments, failure) \
+	type inject_##name parameters; \
+	type inject_##name parameters \
+	{ return inject_fails(INJECT_##name) ? (failure) : name arguments; }
+
+/* Those that return the error. */
+#define THREAD_CALL(name, parameters, arguments) \
+	int inject_##name parameters; \
+	int inject_##name parameters \
+	{ \
+		int error = error_of(INJECT_##name, \
+			__builtin_return_address(0)); \
+		return error != 0 ? error : name arguments; \
+	}
+
+CALL(void *, malloc, (size_t size), (size), NULL)
+CALL(void *, calloc, (size_t count, size_t size), (count, size), NULL)
+CALL(ssize_t, process_vm_readv, (pid_t pid, const struct iovec *here,
+	unsigned long here_count, const struct iovec *there,
+	unsigned long there_count, unsigned long flags),
+	(pid, here, here_count, there, there_count, flags), -1)
+CALL(int, fstat, (int fd, struct stat *file), (fd, file), -1)
+CALL(int, fstatfs, (int fd, struct statfs *filesystem), (fd, filesystem), -1)
+CALL(int, stat, (const char *path, struct stat *file), (path, file), -1)
+CALL(int, statfs, (const char *path, struct statfs *filesystem),
+	(path, filesystem), -1)
+CALL(int, memfd_create, (const char *name, unsigned int flags), (name, flags),
+	-1)
+CALL(int, ftruncate, (int fd, off_t length), (fd, length), -1)
+CALL(int, pipe2, (int ends[2], int flags), (ends, flags), -1)
+CALL(int, eventfd, (unsigned int value, int flags), (value, flags), -1)
+CALL(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
+CALL(DIR *, opendir, (const char *path), (path), NULL)
+CALL(ssize_t, readlink, (const char *path, char *target, size_t size),
+	(path, target, size), -1)
+CALL(ssize_t, pread, (int fd, void *bytes, size_t size, off_t offset),
+	(fd, bytes, size, offset), -1)
+CALL(ssize_t, pwrite, (int fd, const void *bytes, size_t size, off_t offset),
+	(fd, bytes, size, offset), -1)
+CALL(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit), (resource, limit),
+	-1)
+CALL(int, sysinfo, (struct sysinfo *info), (info), -1)
+CALL(int, sigaction, (int signal, const struct sigaction *action,
+	struct sigaction *old), (signal, action, old), -1)
+CALL(int, sched_setscheduler, (pid_t pid, int policy,
+	const struct sched_param *parameters), (pid, policy, parameters), -1)
+THREAD_CALL(pthread_create, (pthread_t *thread, const pthread_attr_t *attr,
+	void *(*func)(void *), void *data), (thread, attr, func, data))
+THREAD_CALL(pthread_attr_init, (pthread_attr_t *attr), (attr))
+THREAD_CALL(pthread_atfork, (void (*prepare)(void), void (*parent)(void),
+	void (*child)(void)), (prepare, parent, child))
+THREAD_CALL(pthread_setname_np, (pthread_t thread, const char *name),
+	(thread, name))
+
+/* Eventfds, whose values these are, fail only when there is nothing to do. */
+static bool
+is_for_eventfd(size_t size)
+{
+	return size == sizeof(eventfd_t);
+}
+
+ssize_t inject_read(int fd, void *bytes, size_t size);
+ssize_t inject_write(int fd, const void *bytes, size_t size);
+int inject_close(int fd);
+
+ssize_t
+inject_read(int fd, void *bytes, size_t size)
+{
+	if (!is_for_eventfd(size) && inject_fails(INJECT_read))
+		return -1;
+	return read(fd, bytes, size);
+}
+
+ssize_t
+inject_write(int fd, const void *bytes, size_t size)
+{
+	if (!is_for_eventfd(size) && inject_fails(INJECT_write))
+		return -1;
+	return write(fd, bytes, size);
+}
+
+/* Linux closes the descriptor whatever it says: who tries again closes somebody
+ * else's. */
+int
+inject_close(int fd)
+{
+	if (close(fd) < 0)
+		abort();
+	return inject_fails(INJECT_close) ? -1 : 0;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Injected failures below Wayland: a map's life, in each tier. */
+
+#include "harness.h"
+#include "inject.h"
+#include "memory_look.h"
+
+#include <shmguard/map.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The second is worth a trip to the reaper, which unmaps it in pieces. */
+#define SIZE ((size_t)128 << 10)
+#define GROWN ((size_t)9 << 20)
+
+static void
+read_all(struct shmguard_map *map, size_t size)
+{
+	struct shmguard_view view;
+	if (!inject_works(shmguard_map_begin_read(map, 0, size, &view) == 0))
+		return;
+	inject_works(shmguard_view_end(&view) == 0);
+}
+
+static void
+read_bytes(struct shmguard_map *map)
+{
+	struct shmguard_view view;
+	if (!inject_works(shmguard_map_begin_read(map, 0, SIZE, &view) == 0))
+		return;
+	bool first = ((const volatile char *)view.data)[0] == 'x';
+	bool last = ((const volatile char *)view.data)[SIZE - 1] == 'x';
+	if (inject_works(shmguard_view_end(&view) == 0))
+		ck_assert(first && last);
+}
+
+static void
+copy_bytes(struct shmguard_map *map)
+{
+	unsigned char *bytes = malloc(SIZE);
+	if (inject_works(shmguard_map_copy(map, 0, 4096, 4000, SIZE / 4096,
+			bytes, 4096) == 0)) {
+		ck_assert_int_eq(bytes[0], 'x');
+		ck_assert_int_eq(bytes[SIZE - 97], 'x');
+	}
+	free(bytes);
+}
+
+static void
+write_byte(struct shmguard_map *map, int fd)
+{
+	struct shmguard_view view;
+	if (shmguard_map_begin_write(map, 4096, 4096, &view) < 0) {
+		ck_assert(errno == EACCES || errno == EPERM ||
+			inject_happened());
+		return;
+	}
+	((volatile char *)view.data)[1] = 'y';
+	if (inject_works(shmguard_view_end(&view) == 0))
+		inject_works(byte_in_file(fd, 4097) == 'y');
+}
+
+/* A view keeps its bytes, and its address, while the map moves. */
+static void
+grow(struct shmguard_map *map, int fd)
+{
+	struct shmguard_view view;
+	if (!inject_works(shmguard_map_begin_read(map, 0, SIZE, &view) == 0))
+		return;
+	ck_assert_int_eq(ftruncate(fd, (off_t)GROWN), 0);
+	bool grown = inject_works(shmguard_map_resize(map, GROWN) == 0);
+	ck_assert_uint_eq(shmguard_map_size(map), grown ? GROWN : SIZE);
+	int byte = *(const volatile char *)view.data;
+	if (inject_works(shmguard_view_end(&view) == 0))
+		ck_assert_int_eq(byte, 'x');
+	if (grown)
+		read_all(map, GROWN);
+}
+
+/* The map was made, whatever failed: then nothing may come of what its client does
+ * to the file. */
+static void
+lose_bytes(struct shmguard_map *map, int fd)
+{
+	size_t size = shmguard_map_size(map);
+	if (ftruncate(fd, 8192) < 0) {
+		/* Sealed: then there is less than it claims. */
+		size = 2 * GROWN;
+		if (shmguard_map_resize(map, size) < 0) {
+			ck_assert(shmguard_map_lost(map));
+			return;
+		}
+	}
+	struct shmguard_view view;
+	ck_assert_int_eq(shmguard_map_begin_read(map, size - SIZE / 2, SIZE / 2,
+		&view), 0);
+	for (size_t i = 0; i < SIZE / 2; i += 1024)
+		ck_assert_int_eq(((const volatile char *)view.data)[i], 0);
+	ck_assert_int_eq(shmguard_view_end(&view), -1);
+	ck_assert_int_eq(errno, EFAULT);
+	ck_assert(shmguard_map_lost(map));
+}
+
+static void
+live(int fd, const struct shmguard_policy *policy, enum shmguard_tier tier)
+{
+	int theirs = dup(fd);
+	inject_begin();
+	struct shmguard_map *map = shmguard_map_open(theirs, SIZE, policy, NULL);
+	if (inject_works(map != NULL)) {
+		inject_works(shmguard_map_tier(map) == tier);
+		read_bytes(map);
+		copy_bytes(map);
+		write_byte(map, fd);
+		grow(map, fd);
+	}
+	inject_end();
+	if (map != NULL)
+		lose_bytes(map, fd);
+	inject_begin();
+	shmguard_map_close(map);
+	inject_end();
+	close(fd);
+}
+
+#define LIFE_TEST(name, fd, tier, ...) \
+	INJECT_TEST(name) \
+	{ \
+		struct shmguard_policy policy = {__VA_ARGS__}; \
+		live(fd, &policy, tier); \
+	}
+
+static int
+memfd(int seals)
+{
+	return harness_memfd(SIZE, 'x', seals);
+}
+
+LIFE_TEST(I1_failures_sealed_map, memfd(F_SEAL_SHRINK), SHMGUARD_TIER_SEALED)
+LIFE_TEST(I1_failures_adopted_map, memfd(0), SHMGUARD_TIER_SEALED, .adopt_seals = true)
+LIFE_TEST(I1_failures_trapped_map, memfd(0), SHMGUARD_TIER_TRAPPED)
+LIFE_TEST(I1_failures_trapped_unsealable_map, memfd(-1), SHMGUARD_TIER_TRAPPED)
+LIFE_TEST(I1_failures_trapped_writable_map, memfd(0), SHMGUARD_TIER_TRAPPED,
+	.writable = true)
+LIFE_TEST(I1_failures_copied_map, memfd(0), SHMGUARD_TIER_COPIED,
+	.unsealed = SHMGUARD_UNSEALED_COPY)
+LIFE_TEST(I1_failures_copied_without_handler, memfd(0), SHMGUARD_TIER_COPIED,
+	.handler = SHMGUARD_HANDLER_NONE)
