@@ -25,6 +25,10 @@ bool inject_happened(void);
 #define inject_works(condition) \
 	((condition) ? true : (ck_assert(inject_happened()), false))
 
+/* In this scenario files are mapped that nobody is charged for in the end: those too
+ * many. */
+void inject_may_be_uncharged(void);
+
 /* `scenario` gives back all that it takes. Fails the test if nothing failed in
  * it. */
 void inject_run(const char *name, void (*scenario)(void));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "inject_calls.h"
 
-#include "harness.h"
+#include "inject_memory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #define ERRORS_MAX 5
-#define REFUSED_MAX 4096
 
 static const struct {
 	const char *name;
@@ -117,88 +116,6 @@ inject_fails_at(enum inject_call call, const void *caller)
 
 /* ---- Mappings ---- */
 
-static atomic_long mapped_bytes;
-
-static struct {
-	void *address;
-	size_t length;
-} refused[REFUSED_MAX];
-static _Atomic unsigned int refused_count;
-
-long
-inject_mapped_bytes(void)
-{
-	return mapped_bytes;
-}
-
-/* The kernel's unit, whatever the caller said. */
-static long
-round_up(size_t length)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	return (long)((length + page - 1) / page * page);
-}
-
-static bool
-shows_client_file(const void *address)
-{
-	char line[1024];
-	unsigned long start, end;
-	bool found = false;
-	FILE *maps = fopen("/proc/self/maps", "re");
-	ck_assert_ptr_nonnull(maps);
-	while (!found && fgets(line, sizeof(line), maps) != NULL)
-		found = sscanf(line, "%lx-%lx", &start, &end) == 2 &&
-			start <= (unsigned long)address &&
-			(unsigned long)address < end;
-	fclose(maps);
-	return found && (strstr(line, INJECT_MEMFD) != NULL ||
-		strstr(line, INJECT_FILE) != NULL);
-}
-
-bool
-inject_has_refused(void)
-{
-	return refused_count > 0;
-}
-
-size_t
-inject_refused_bytes(void)
-{
-	size_t bytes = 0;
-	for (unsigned int i = 0; i < REFUSED_MAX && i < refused_count; i++) {
-		if (refused[i].length > 0 &&
-				shows_client_file(refused[i].address))
-			bytes += (size_t)round_up(refused[i].length);
-	}
-	return bytes;
-}
-
-void
-inject_unmap_refused(void)
-{
-	ck_assert_uint_le(refused_count, REFUSED_MAX);
-	for (unsigned int i = 0; i < refused_count; i++) {
-		if (refused[i].length == 0)
-			continue;
-		ck_assert_int_eq(munmap(refused[i].address, refused[i].length),
-			0);
-		atomic_fetch_sub(&mapped_bytes, round_up(refused[i].length));
-	}
-	refused_count = 0;
-}
-
-/* It tried again. */
-static void
-forget_refused(const char *address, size_t length)
-{
-	for (unsigned int i = 0; i < REFUSED_MAX && i < refused_count; i++) {
-		const char *other = refused[i].address;
-		if (other >= address && other < address + length)
-			refused[i].length = 0;
-	}
-}
-
 void *inject_mmap(void *address, size_t length, int protection, int flags,
 	int fd, off_t offset);
 int inject_munmap(void *address, size_t length);
@@ -216,7 +133,7 @@ inject_mmap(void *address, size_t length, int protection, int flags, int fd,
 		return MAP_FAILED;
 	void *result = mmap(address, length, protection, flags, fd, offset);
 	if (result != MAP_FAILED && !(flags & MAP_FIXED))
-		atomic_fetch_add(&mapped_bytes, round_up(length));
+		inject_memory_add(result, length, fd);
 	return result;
 }
 
@@ -224,18 +141,12 @@ int
 inject_munmap(void *address, size_t length)
 {
 	if (inject_fails(INJECT_munmap)) {
-		unsigned int i = atomic_fetch_add(&refused_count, 1);
-		if (i < REFUSED_MAX) {
-			refused[i].address = address;
-			refused[i].length = length;
-		}
+		inject_memory_refuse(address);
 		return -1;
 	}
-	forget_refused(address, length);
-	int result = munmap(address, length);
-	if (result == 0)
-		atomic_fetch_sub(&mapped_bytes, round_up(length));
-	return result;
+	/* First: then these addresses can be somebody else's. */
+	inject_memory_remove(address, length);
+	return munmap(address, length);
 }
 
 void *
@@ -249,8 +160,7 @@ inject_mremap(void *old, size_t old_length, size_t length, int flags, ...)
 	va_end(args);
 	void *result = mremap(old, old_length, length, flags, fixed);
 	if (result != MAP_FAILED)
-		atomic_fetch_add(&mapped_bytes,
-			round_up(length) - round_up(old_length));
+		inject_memory_move(old, old_length, result, length);
 	return result;
 }
 

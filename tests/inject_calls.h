@@ -98,18 +98,4 @@ const char *inject_call_name(enum inject_call call);
 unsigned int inject_error_count(enum inject_call call);
 int inject_error(enum inject_call call, unsigned int number);
 
-/* What clients' files are called, in memory and on disk. */
-#define INJECT_MEMFD "/memfd:test"
-#define INJECT_FILE "shmguard-inject"
-
-/* Bytes that the library has mapped and not unmapped, handed-out memory of the C
- * library and replaced pages not included. */
-long inject_mapped_bytes(void);
-
-/* Whether it was not allowed to unmap something that still is there; the bytes that
- * show clients' files; and unmaps all of it. */
-bool inject_has_refused(void);
-size_t inject_refused_bytes(void);
-void inject_unmap_refused(void);
-
 #endif

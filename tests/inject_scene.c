@@ -41,7 +41,7 @@ inject_scene_serve(struct inject_scene *scene)
 }
 
 void
-inject_scene_finish(struct inject_scene *scene)
+inject_scene_leave(struct inject_scene *scene)
 {
 	shm_client_disconnect(&scene->client);
 	ck_assert(shm_client_roundtrip(&scene->bystander));
@@ -49,5 +49,11 @@ inject_scene_finish(struct inject_scene *scene)
 	wl_buffer_destroy(scene->kept);
 	ck_assert(shm_client_roundtrip(&scene->bystander));
 	shm_client_disconnect(&scene->bystander);
+}
+
+void
+inject_scene_finish(struct inject_scene *scene)
+{
+	inject_scene_leave(scene);
 	shm_server_destroy(scene->server);
 }

@@ -32,12 +32,9 @@ void inject_scene_init(struct inject_scene *scene, struct wl_display *server);
  * has been told why. */
 bool inject_scene_serve(struct inject_scene *scene);
 
-/* Destroys it, the display too. The bystander must be well, and get more. */
+/* Disconnects both clients. The bystander must be well, and get more. */
+void inject_scene_leave(struct inject_scene *scene);
+/* The same, and destroys the display. */
 void inject_scene_finish(struct inject_scene *scene);
-
-/* A compositor's way to look at a buffer: fails the test if the bytes are not
- * right. NULL: that is not looked at. */
-typedef void (*inject_scene_look)(struct inject_scene *scene,
-	struct shm_client *client, struct wl_buffer *buffer);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "harness.h"
 #include "inject.h"
+#include "inject_memory.h"
 #include "inject_scene.h"
 #include "memory_look.h"
 
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Worth a trip to the reaper. */
@@ -60,6 +62,19 @@ capture(struct shmguard_buffer *buffer)
 	inject_works(shmguard_buffer_end(buffer, &view) == 0);
 }
 
+/* Zeros, and nobody dies of it. */
+static void
+read_lost(struct shmguard_buffer *buffer)
+{
+	struct shmguard_view view;
+	if (!inject_works(shmguard_buffer_begin_read(buffer, &view) == 0))
+		return;
+	for (size_t i = 0; i < view.size; i += 4096)
+		ck_assert_int_eq(byte_of(&view, i), 0);
+	ck_assert_int_eq(byte_of(&view, view.size - 1), 0);
+	ck_assert_int_eq(shmguard_buffer_end(buffer, &view), -1);
+}
+
 /* The pool was made, whatever failed: nothing may come of what its client does to
  * the file. */
 static void
@@ -68,11 +83,7 @@ lose_bytes(struct inject_scene *scene, struct wl_buffer *proxy, int fd)
 	struct shmguard_buffer *buffer = guarded(&scene->client, proxy);
 	if (ftruncate(fd, 0) < 0)
 		return; /* sealed: nothing gets lost */
-	struct shmguard_view view;
-	ck_assert_int_eq(shmguard_buffer_begin_read(buffer, &view), 0);
-	ck_assert_int_eq(byte_of(&view, 0), 0);
-	ck_assert_int_eq(byte_of(&view, view.size - 1), 0);
-	ck_assert_int_eq(shmguard_buffer_end(buffer, &view), -1);
+	read_lost(buffer);
 	/* It is told. */
 	ck_assert(!shm_client_roundtrip(&scene->client));
 	shm_client_expect_error(&scene->client, "wl_buffer",
@@ -120,6 +131,45 @@ live(int fd, const struct shmguard_policy *policy)
 	close(fd);
 }
 
+/* The other way round: the file shrinks first, then calls fail in the handler and
+ * while the client is told. */
+static void
+fault(const struct shmguard_policy *policy, off_t kept)
+{
+	struct wl_display *server = shm_server_create();
+	ck_assert_ptr_nonnull(shmguard_create(server, policy));
+	struct inject_scene scene;
+	inject_scene_init(&scene, server);
+	int fd = harness_memfd(SCENE_POOL_SIZE, 0, 0);
+	struct wl_buffer *proxy = shm_client_buffer(&scene.client, fd,
+		SCENE_POOL_SIZE, SCENE_WIDTH, SCENE_ROWS);
+	ck_assert_int_eq(ftruncate(fd, kept), 0);
+
+	inject_begin();
+	read_lost(guarded(&scene.client, proxy));
+	bool connected = shm_client_roundtrip(&scene.client);
+	inject_end();
+	inject_works(!connected);
+	wl_buffer_destroy(proxy);
+	inject_scene_finish(&scene);
+	close(fd);
+}
+
+INJECT_TEST(I7_failures_in_the_handler)
+{
+	fault(&(struct shmguard_policy){.writable = false}, 0);
+}
+
+INJECT_TEST(I7_failures_in_the_handler_that_keeps_pages)
+{
+	fault(&(struct shmguard_policy){.writable = true}, 8192);
+}
+
+INJECT_TEST(I7_failures_of_a_copy_that_lost_bytes)
+{
+	fault(&(struct shmguard_policy){.unsealed = SHMGUARD_UNSEALED_COPY}, 0);
+}
+
 #define LIFE_TEST(name, fd, ...) \
 	INJECT_TEST(name) \
 	{ \
@@ -133,7 +183,30 @@ memfd(int seals)
 	return harness_memfd(SCENE_POOL_SIZE, SCENE_BYTE, seals);
 }
 
+static int
+local_file(void)
+{
+	char path[] = "/var/tmp/" INJECT_FILE "-XXXXXX";
+	char bytes[SCENE_POOL_SIZE];
+	int fd = mkostemp(path, O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	memset(bytes, SCENE_BYTE, sizeof(bytes));
+	ck_assert_int_eq(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	return fd;
+}
+
+static void
+drop_line(enum shmguard_log_level level, const char *line, void *data)
+{
+	(void)level;
+	(void)line;
+	(void)data;
+}
+
 LIFE_TEST(I1_failures_sealed_pool, memfd(F_SEAL_SHRINK), .unsealed = 0)
 LIFE_TEST(I1_failures_trapped_pool, memfd(0), .unsealed = 0)
 LIFE_TEST(I1_failures_writable_pool, memfd(0), .writable = true)
 LIFE_TEST(I1_failures_copied_pool, memfd(0), .unsealed = SHMGUARD_UNSEALED_COPY)
+LIFE_TEST(I1_failures_pool_of_a_local_file, local_file(), .writable = true)
+LIFE_TEST(I1_failures_logged_pool, memfd(0), .log_debug = true, .log = drop_line)
