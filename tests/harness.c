@@ -43,7 +43,7 @@
 
 /* Threads that a test rightly does not wait for may still be closing and
  * freeing things when it ends. */
-#define SETTLE_TRIES 200
+#define SETTLE_TRIES 1000
 #define SETTLE_NANOSECONDS (10 * 1000 * 1000)
 
 #define MAX_FD 65536
