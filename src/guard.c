@@ -9,6 +9,7 @@
 #include "reaper.h"
 #include "shm_pool.h"
 #include "sigbus_trap.h"
+#include "this_thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,17 +23,10 @@
 #define KNOWN_SHM_VERSION 1
 #endif
 
-static uintptr_t
-this_thread(void)
-{
-	static _Thread_local char marker;
-	return (uintptr_t)&marker;
-}
-
 static void
 note_display_thread(struct shmguard *guard)
 {
-	atomic_store_explicit(&guard->display_thread, this_thread(),
+	atomic_store_explicit(&guard->display_thread, (uintptr_t)this_thread(),
 		memory_order_relaxed);
 }
 
@@ -40,7 +34,7 @@ bool
 guard_on_display_thread(const struct shmguard *guard)
 {
 	return atomic_load_explicit(&guard->display_thread,
-		memory_order_relaxed) == this_thread();
+		memory_order_relaxed) == (uintptr_t)this_thread();
 }
 
 bool

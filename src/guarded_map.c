@@ -88,6 +88,9 @@ map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current
 		.account = map->account,
 		.notify_fd = map->notifier ? fault_notifier_fd(map->notifier) : -1,
 		.lost = &map->lost,
+		/* The thread that closes a notifier's maps is the one that draws
+		 * what they show, with few exceptions. */
+		.views_at = map->notifier != NULL ? this_thread() : NULL,
 		.owner = map,
 		.released = generation_released,
 		.can_block = map->verdict.may_block,

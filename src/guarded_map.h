@@ -8,6 +8,7 @@
  */
 
 #include "fault_notifier.h"
+#include "map_generation.h"
 
 #include <shmguard/map.h>
 
@@ -22,15 +23,27 @@ struct shmguard_map *guarded_map_open(int fd, size_t size,
 	struct fault_notifier *notifier, void *owner,
 	enum shmguard_reason *reason);
 
-/* shmguard_map_begin_read() for an address that is kept, whether or not anybody
- * ever looks there; and what is to be called when somebody does. */
-int guarded_map_pin(struct shmguard_map *map, size_t offset, size_t length,
-	struct shmguard_view *view);
-void guarded_map_begin_pinned(struct shmguard_map *map,
-	const struct shmguard_view *view);
-/* The same, and the access is a view of its own, which can outlive the other. */
-void guarded_map_begin_again(struct shmguard_map *map,
-	const struct shmguard_view *pinned, struct shmguard_view *view);
+/* Keeps the memory that the map shows now, at its address, whether or not anybody
+ * ever looks there. NULL in tier COPIED. Given back with map_generation_unpin().
+ * Any thread. */
+struct trap_range *guarded_map_pin(struct shmguard_map *map);
+
+/* Somebody is about to look at pinned bytes: to be called before. True: whoever looks
+ * at these bytes of the range from now on need only prepare the thread, see
+ * sigbus_trap.h. Any thread. */
+bool guarded_map_begin_look(struct shmguard_map *map, struct trap_range *range,
+	size_t offset, size_t length);
+
+/* A view of a pinned range that has been counted. */
+static inline void
+guarded_map_set_view(struct shmguard_view *view, struct trap_range *range,
+	size_t offset, size_t length)
+{
+	view->data = range->addr + offset;
+	view->size = length;
+	view->range = range;
+	view->copy = NULL;
+}
 
 /* Logs, once per occurrence, that somebody has replaced our handler: a system call
  * that need not be made for every map. Any thread. */

@@ -12,7 +12,9 @@
 #include <stdint.h>
 
 /* Bytes. Asking the kernel costs 0.3 us and 0.26 us for each MiB, of which reading
- * takes 40 (of new pages 16, of which reading takes some hundred). */
+ * takes 40 (of new pages 16, of which reading takes some hundred). Smaller accesses
+ * cannot have much filled, and are the ones whose cost is looked at: cursors,
+ * glyphs. */
 #define HOLES_WORTH_IT ((size_t)64 << 10)
 /* Bytes that are looked at before it is asked whether they are too many. */
 #define HOLES_AT_A_TIME ((size_t)16 << 20)
@@ -25,16 +27,6 @@ is_within(const struct shmguard_map *map, size_t offset, size_t length)
 		return true;
 	errno = ERANGE;
 	return false;
-}
-
-static void
-set_mapped_view(struct shmguard_view *view, struct trap_range *range,
-	size_t offset, size_t length)
-{
-	view->data = (char *)range_addr(range) + offset;
-	view->size = length;
-	view->range = range;
-	view->copy = NULL;
 }
 
 static void
@@ -119,24 +111,36 @@ look_for_holes(struct shmguard_map *map, struct trap_range *range,
 	}
 }
 
-/* Smaller accesses cannot have much filled, and are the ones whose cost is looked
- * at: cursors, glyphs. Of small mappings all is charged at once, filled or not:
- * they are most of what is shown, and looking would cost more than the rest of the
- * access. */
-static void
-check_holes(struct shmguard_map *map, struct trap_range *range,
-	const void *data, size_t length)
+static bool
+is_paid_for(const struct trap_range *range, size_t offset, size_t length)
 {
-	if (length < HOLES_WORTH_IT || (uintptr_t)data + length <=
-			atomic_load_explicit(&range->prepaid_to,
-				memory_order_relaxed))
-		return;
-	if (map->verdict.fills_holes && !map_generation_prepay(range))
-		look_for_holes(map, range, data, length);
+	return (uintptr_t)range->addr + offset + length <=
+		atomic_load_explicit(&range->prepaid_to, memory_order_relaxed);
+}
+
+/* Of small mappings all is charged at once, filled or not: they are most of what is
+ * shown, and looking would cost more than the rest of the access. */
+bool
+guarded_map_begin_look(struct shmguard_map *map, struct trap_range *range,
+	size_t offset, size_t length)
+{
+	sigbus_trap_prepare_thread();
+	if (length < HOLES_WORTH_IT || !map->verdict.fills_holes ||
+			is_paid_for(range, offset, length) ||
+			map_generation_prepay(range))
+		return true;
+	look_for_holes(map, range, range->addr + offset, length);
+	return false;
+}
+
+struct trap_range *
+guarded_map_pin(struct shmguard_map *map)
+{
+	return map_generation_pin(&map->reading);
 }
 
 int
-guarded_map_pin(struct shmguard_map *map, size_t offset, size_t length,
+shmguard_map_begin_read(struct shmguard_map *map, size_t offset, size_t length,
 	struct shmguard_view *view)
 {
 	if (!is_within(map, offset, length))
@@ -145,37 +149,10 @@ guarded_map_pin(struct shmguard_map *map, size_t offset, size_t length,
 	if (range == NULL)
 		return begin_copy(map, offset, length, false, view);
 
-	sigbus_trap_prepare_thread();
-	set_mapped_view(view, range, offset, length);
+	guarded_map_begin_look(map, range, offset, length);
+	map_generation_view_pinned(range);
+	guarded_map_set_view(view, range, offset, length);
 	return 0;
-}
-
-void
-guarded_map_begin_pinned(struct shmguard_map *map,
-	const struct shmguard_view *view)
-{
-	sigbus_trap_prepare_thread();
-	check_holes(map, view->range, view->data, view->size);
-}
-
-int
-shmguard_map_begin_read(struct shmguard_map *map, size_t offset, size_t length,
-	struct shmguard_view *view)
-{
-	if (guarded_map_pin(map, offset, length, view) < 0)
-		return -1;
-	if (view->range != NULL)
-		check_holes(map, view->range, view->data, length);
-	return 0;
-}
-
-void
-guarded_map_begin_again(struct shmguard_map *map,
-	const struct shmguard_view *pinned, struct shmguard_view *view)
-{
-	map_generation_pin_again(pinned->range);
-	guarded_map_begin_pinned(map, pinned);
-	*view = *pinned;
 }
 
 bool
@@ -235,11 +212,19 @@ shmguard_map_begin_write(struct shmguard_map *map, size_t offset, size_t length,
 		if (range == NULL)
 			return -1;
 	}
-	set_mapped_view(view, range, offset, length);
+	map_generation_view_pinned(range);
+	guarded_map_set_view(view, range, offset, length);
 	return 0;
 }
 
-static bool
+static int
+lost_error(void)
+{
+	errno = EFAULT;
+	return -1;
+}
+
+static int
 end_copy(struct view_copy *copy)
 {
 	struct shmguard_map *map = view_copy_owner(copy);
@@ -247,21 +232,17 @@ end_copy(struct view_copy *copy)
 	if (lost)
 		map_report_lost_copy(map);
 	map_unref(map);
-	return lost;
+	return lost ? lost_error() : 0;
 }
 
 int
 shmguard_view_end(struct shmguard_view *view)
 {
-	bool lost;
-	if (view->copy != NULL) {
-		lost = end_copy(view->copy);
-	} else {
-		lost = atomic_load_explicit(view->range->lost, memory_order_relaxed);
-		map_generation_unpin(view->range);
-	}
-	if (!lost)
-		return 0;
-	errno = EFAULT;
-	return -1;
+	struct trap_range *range = view->range;
+	if (range == NULL)
+		return end_copy(view->copy);
+	/* It may be gone afterwards. */
+	bool lost = atomic_load_explicit(range->lost, memory_order_relaxed);
+	map_generation_end_view(range);
+	return lost ? lost_error() : 0;
 }

@@ -94,7 +94,7 @@ copy_mapped(struct shmguard_map *map, struct trap_range *range, size_t offset,
 {
 	struct hole_window window = {0};
 	sigbus_trap_prepare_thread();
-	copy->from = (const char *)range_addr(range) + offset;
+	copy->from = range->addr + offset;
 	if (map->verdict.fills_holes) {
 		look_at_end(map, range, copy);
 		for (size_t i = 0; i < copy->rows; i++)

@@ -7,8 +7,14 @@
 #include "spare_mappings.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#ifdef __linux__
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* Unmapping holds up whoever maps or faults in another thread, for about a
  * millisecond per 32 MiB: pause between pieces. A power of two, so that pieces
@@ -26,7 +32,8 @@
 static _Atomic size_t waiting;
 
 struct map_generation {
-	struct reaper_job job; /* first: the reaper hands it back */
+	/* First: the reaper hands it back. Links orphans until then. */
+	struct reaper_job job;
 	size_t waiting;        /* bytes that it adds to the sum */
 	struct client_mapping mapping;
 	_Atomic size_t holes;  /* bytes that were, and are charged */
@@ -65,6 +72,7 @@ map_generation_create(const struct client_mapping *mapping,
 			.prot = PROT_READ | (mapping->writable ? PROT_WRITE : 0),
 			.notify_fd = config->notify_fd,
 			.lost = config->lost,
+			.views_at = config->views_at,
 			.owner = config->owner,
 			.data = generation,
 		});
@@ -184,7 +192,7 @@ map_generation_prepay(struct trap_range *range)
 	}
 	/* Others may have prepaid more of a range that grew meanwhile: then the
 	 * next access does so again, at no charge. */
-	atomic_store(&range->prepaid_to, (uintptr_t)range_addr(range) + length);
+	atomic_store(&range->prepaid_to, (uintptr_t)range->addr + length);
 	return true;
 }
 
@@ -258,6 +266,94 @@ retire(struct trap_range *range)
 	}
 }
 
+/* ---- Orphans ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct reaper_job *orphans;
+
+static void
+lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void
+unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+watch_forks(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
+static bool
+has_views(struct trap_range *range)
+{
+	return atomic_load(&range->views_here) +
+		atomic_load(&range->views_elsewhere) != 0;
+}
+
+static struct reaper_job *
+unlist_unseen(void)
+{
+	struct reaper_job *unseen = NULL, **link = &orphans;
+	pthread_mutex_lock(&lock);
+	while (*link != NULL) {
+		struct reaper_job *job = *link;
+		if (has_views(((struct map_generation *)job)->range)) {
+			link = &job->next;
+			continue;
+		}
+		*link = job->next;
+		job->next = unseen;
+		unseen = job;
+	}
+	pthread_mutex_unlock(&lock);
+	return unseen;
+}
+
+void
+map_generation_sweep(void)
+{
+	struct reaper_job *job = unlist_unseen();
+	while (job != NULL) {
+		struct reaper_job *next = job->next;
+		retire(((struct map_generation *)job)->range);
+		job = next;
+	}
+}
+
+static void
+put_barrier_into_other_threads(void)
+{
+#ifdef __linux__
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+#endif
+}
+
+static void
+orphan(struct trap_range *range)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, watch_forks);
+
+	struct map_generation *generation = range->data;
+	bool ours = range->views_at == this_thread();
+	pthread_mutex_lock(&lock);
+	generation->job.next = orphans;
+	orphans = &generation->job;
+	atomic_store(&range->orphaned, true);
+	pthread_mutex_unlock(&lock);
+	if (!ours)
+		put_barrier_into_other_threads();
+	map_generation_sweep();
+}
+
+/* ---- Pins and views ---- */
+
 /* A range that nobody has pinned is about to go or already another's. */
 static bool
 pin_unless_zero(struct trap_range *range)
@@ -291,6 +387,31 @@ map_generation_pin(struct trap_range *_Atomic *current)
 void
 map_generation_unpin(struct trap_range *range)
 {
-	if (atomic_fetch_sub_explicit(&range->pins, 1, memory_order_acq_rel) == 1)
+	if (atomic_fetch_sub_explicit(&range->pins, 1, memory_order_acq_rel) != 1)
+		return;
+	if (has_views(range))
+		orphan(range);
+	else
 		retire(range);
+}
+
+void
+map_generation_view_pinned(struct trap_range *range)
+{
+	if (range->views_at == NULL)
+		return;
+	map_generation_begin_view(range);
+	map_generation_unpin(range);
+}
+
+void
+map_generation_end_view_elsewhere(struct trap_range *range)
+{
+	if (range->views_at == NULL) {
+		map_generation_unpin(range);
+		return;
+	}
+	atomic_fetch_sub(&range->views_elsewhere, 1);
+	if (atomic_load(&range->orphaned))
+		map_generation_sweep();
 }

@@ -7,10 +7,42 @@
  * has to move gets a new generation; the old one goes when its last view ends
  * (I6). The registry's range is the handle, because a range can be looked at
  * when its generation may be gone already.
+ *
+ * Two things keep a generation:
+ *
+ * Pins, which any thread takes and drops with an atomic read-modify-write: the
+ * map's own and one for each of its buffers.
+ *
+ * Views. To begin one, somebody must hold a pin meanwhile, so none begins once the
+ * last pin has gone; they end at any time, on any thread. Where the configuration
+ * names no thread each view is a pin. Else there are two counters, whose sum is
+ * the number of views, modulo the size of the counters, although views begin in one
+ * and end in the other:
+ *   views_here: only the named thread writes it, so plain loads and stores will
+ *     do. That is what makes an access on the display's thread cheap.
+ *   views_elsewhere: of all other threads, with atomic read-modify-writes.
+ *
+ * Whoever drops the last pin sums up. Every view's beginning happened before, by
+ * way of the pin that was held; views that end meanwhile only lower the sum; so a
+ * stale value makes the sum too large and never zero too early. Zero: the
+ * generation goes. Otherwise the range is listed, and then marked, as orphaned, and
+ * all that is listed is summed up again under a lock. So does every thread that
+ * ends a view and then finds the mark. Between the two a generation is not
+ * forgotten:
+ *   The counter changes, then the mark is read; the mark is set, then the counters
+ *   are read; all of that sequentially consistent, so one side sees the other.
+ *   But for views_here, whose thread does without the barrier between store and
+ *   load: when another thread sets the mark it has the kernel put a barrier into
+ *   all threads that run, membarrier(2), before it sums up. (Where a sandbox
+ *   forbids that: the next who sums up finds it.) That takes milliseconds, and
+ *   happens only to hosts that have moved the display to another thread.
+ * Whoever reads the mark may do so when the generation is gone and its range used
+ * for another: then it sums up without need.
  */
 
 #include "nosigbus_map.h"
 #include "range_registry.h"
+#include "this_thread.h"
 
 struct account;
 
@@ -19,6 +51,8 @@ struct map_generation_config {
 	struct account *account;
 	int notify_fd;
 	_Atomic bool *lost;
+	/* The thread that begins and ends most of the views, or NULL. */
+	const void *views_at;
 	void *owner;
 	/* Called once the mapping is gone, on any thread. */
 	void (*released)(void *owner);
@@ -64,13 +98,47 @@ int map_generation_make_writable(struct trap_range *range);
 /* Pins what `current` points to; it may be changed and unpinned by another thread
  * meanwhile. Lock-free. NULL if there is none. */
 struct trap_range *map_generation_pin(struct trap_range *_Atomic *current);
-/* One pin more on a range that the caller knows pinned. */
-static inline void
-map_generation_pin_again(struct trap_range *range)
-{
-	atomic_fetch_add_explicit(&range->pins, 1, memory_order_relaxed);
-}
 /* Any thread. The last one unregisters and unmaps, in that order (I3). */
 void map_generation_unpin(struct trap_range *range);
+
+/* A view of a range that is pinned, if only until this returns. Any thread. */
+static inline void
+map_generation_begin_view(struct trap_range *range)
+{
+	if (range->views_at == this_thread()) {
+		unsigned int views = atomic_load_explicit(&range->views_here,
+			memory_order_relaxed);
+		atomic_store_explicit(&range->views_here, views + 1,
+			memory_order_relaxed);
+	} else {
+		atomic_fetch_add_explicit(range->views_at == NULL ? &range->pins :
+			&range->views_elsewhere, 1, memory_order_relaxed);
+	}
+}
+
+/* Turns a pin of the caller's into a view. */
+void map_generation_view_pinned(struct trap_range *range);
+
+/* As above, for threads other than range->views_at. */
+void map_generation_end_view_elsewhere(struct trap_range *range);
+/* Has those orphaned go that have no views any more. */
+void map_generation_sweep(void);
+
+/* Any thread. The last one of an orphaned range does as the last pin. */
+static inline void
+map_generation_end_view(struct trap_range *range)
+{
+	if (range->views_at != this_thread()) {
+		map_generation_end_view_elsewhere(range);
+		return;
+	}
+	unsigned int views = atomic_load_explicit(&range->views_here,
+		memory_order_relaxed);
+	atomic_store_explicit(&range->views_here, views - 1,
+		memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&range->orphaned, memory_order_relaxed))
+		map_generation_sweep();
+}
 
 #endif

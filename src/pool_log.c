@@ -230,14 +230,14 @@ is_shmem(enum shmguard_reason reason)
 static int64_t
 resident_bytes(const struct shm_pool *pool)
 {
-	struct shmguard_view view;
 	size_t size = shmguard_map_size(pool->map);
-	if (shmguard_map_tier(pool->map) == SHMGUARD_TIER_COPIED ||
-			!is_shmem(shmguard_map_reason(pool->map)) ||
-			guarded_map_pin(pool->map, 0, size, &view) < 0)
+	if (!is_shmem(shmguard_map_reason(pool->map)))
 		return -1;
-	size_t absent = hole_check_absent(view.data, size);
-	shmguard_view_end(&view);
+	struct trap_range *range = guarded_map_pin(pool->map);
+	if (range == NULL)
+		return -1;
+	size_t absent = hole_check_absent(range->addr, size);
+	map_generation_unpin(range);
 	return (int64_t)(size - absent);
 }
 

@@ -168,15 +168,20 @@ range_register(void *addr, size_t length, const struct range_config *config)
 		errno = ENOMEM;
 		return NULL;
 	}
+	range->addr = addr;
 	range->block_size = config->block_size;
 	range->has_holes = config->block_size > (size_t)1 << page_shift;
 	range->can_block = config->can_block;
 	range->notify_fd = config->notify_fd;
 	range->lost = config->lost;
+	range->views_at = config->views_at;
 	range->owner = config->owner;
 	range->data = config->data;
 	atomic_store_explicit(&range->prot, config->prot, memory_order_relaxed);
 	atomic_store_explicit(&range->faults, 0, memory_order_relaxed);
+	atomic_store_explicit(&range->views_here, 0, memory_order_relaxed);
+	atomic_store_explicit(&range->views_elsewhere, 0, memory_order_relaxed);
+	atomic_store_explicit(&range->orphaned, false, memory_order_relaxed);
 	atomic_store_explicit(&range->prepaid_to, 0, memory_order_relaxed);
 	atomic_store_explicit(&range->zeros_from, UINTPTR_MAX,
 		memory_order_relaxed);
@@ -192,7 +197,7 @@ range_register(void *addr, size_t length, const struct range_config *config)
 void
 range_grow(struct trap_range *range, size_t length)
 {
-	uintptr_t start = (uintptr_t)range_addr(range);
+	uintptr_t start = (uintptr_t)range->addr;
 	pthread_mutex_lock(&lock);
 	widen(range->chunk, start, start + length);
 	atomic_store(word_of(range), make_word(start, length));
@@ -235,13 +240,6 @@ range_unregister(struct trap_range *range)
 	free_ranges = range;
 	pthread_mutex_unlock(&lock);
 	return ours;
-}
-
-void *
-range_addr(const struct trap_range *range)
-{
-	uint64_t word = atomic_load_explicit(word_of(range), memory_order_relaxed);
-	return (void *)(uintptr_t)(word >> COUNT_BITS << page_shift);
 }
 
 size_t

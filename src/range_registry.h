@@ -28,12 +28,26 @@ size_t range_max_length(void);
 #define RANGE_ALIGNMENT 64
 
 struct trap_range {
-	/* Fixed while registered. */
-	size_t block_size;  /* bytes; replacement pages come in multiples */
-	int notify_fd;      /* eventfd to write to on a fault, or -1 */
+	/* What accesses look at comes first, in one cache line. `addr`, `lost` and
+	 * `views_at` are fixed while registered. */
+	char *addr;
 	_Atomic bool *lost; /* set when a fault is repaired */
-	void *owner;        /* whom range_next_faulted() names */
-	void *data;         /* the registering module's */
+
+	/* The owner's counts of users, see map_generation.h. The handler does not
+	 * look at them. Pins are never taken on zero, which also is their value
+	 * while the range is not in use. */
+	const void *views_at;
+	_Atomic unsigned int views_here, views_elsewhere;
+	_Atomic unsigned int pins;
+	_Atomic bool orphaned;
+	/* The owner's too: up to this address holes are paid for. */
+	_Atomic uintptr_t prepaid_to;
+
+	/* Fixed while registered. */
+	size_t block_size; /* bytes; replacement pages come in multiples */
+	int notify_fd;     /* eventfd to write to on a fault, or -1 */
+	void *owner;       /* whom range_next_faulted() names */
+	void *data;        /* the registering module's */
 	struct range_chunk *chunk;
 
 	/* Any block can be missing, not only the last ones: huge pages. */
@@ -44,11 +58,6 @@ struct trap_range {
 	_Atomic unsigned int faults; /* times the handler had to repair it */
 	/* The handler's: from here on it has replaced everything. */
 	_Atomic uintptr_t zeros_from;
-	/* The owner's count of users: the handler does not look at it. Never taken
-	 * on zero, which also is its value while the range is not in use. */
-	_Atomic unsigned int pins;
-	/* The owner's too: up to this address holes are paid for. */
-	_Atomic uintptr_t prepaid_to;
 	struct trap_range *next_free;
 } __attribute__((aligned(RANGE_ALIGNMENT)));
 
@@ -58,6 +67,7 @@ struct range_config {
 	int prot;
 	int notify_fd;
 	_Atomic bool *lost;
+	const void *views_at;
 	void *owner;
 	void *data;
 };
@@ -77,8 +87,7 @@ void range_grow(struct trap_range *range, size_t length);
 __attribute__((warn_unused_result))
 bool range_unregister(struct trap_range *range);
 
-/* Address of a registered range; and its length in bytes, which may grow. */
-void *range_addr(const struct trap_range *range);
+/* The length in bytes of a registered range, which may grow. */
 size_t range_length(const struct trap_range *range);
 
 /* The registered range that holds an address, or NULL; sets its bounds.

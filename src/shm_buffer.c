@@ -26,12 +26,13 @@ static const struct wl_buffer_interface buffer_impl = {
 static void
 unpin_data(struct shmguard_buffer *buffer)
 {
-	if (buffer->data.data != NULL)
-		shmguard_view_end(&buffer->data);
-	if (buffer->copy == NULL)
-		return;
-	buffer_copy_destroy(buffer->copy);
-	account_give_mappings(buffer->pool->quota->account, 1, buffer->size);
+	if (!buffer->copied) {
+		map_generation_unpin(buffer->range);
+	} else if (buffer->copy != NULL) {
+		buffer_copy_destroy(buffer->copy);
+		account_give_mappings(buffer->pool->quota->account, 1,
+			buffer->size);
+	}
 }
 
 static void
@@ -64,7 +65,6 @@ shmguard_buffer_unref(struct shmguard_buffer *buffer)
 		return;
 
 	unpin_data(buffer);
-	wl_list_remove(&buffer->link);
 	account_give(buffer->pool->quota->account, RESOURCE_BUFFERS, 1);
 	shm_pool_unref(buffer->pool);
 	free(buffer);
@@ -126,16 +126,43 @@ check_geometry(struct shm_pool *pool,
 	return (size_t)span.bytes;
 }
 
+void
+shm_buffer_begin_look(struct shmguard_buffer *buffer)
+{
+	if (guarded_map_begin_look(buffer->pool->map, buffer->range,
+			(size_t)buffer->geometry.offset, buffer->size))
+		atomic_store_explicit(&buffer->can_look, true,
+			memory_order_relaxed);
+}
+
+static inline int
+begin_view(struct shmguard_buffer *buffer, struct shmguard_view *view)
+{
+	map_generation_begin_view(buffer->range);
+	guarded_map_set_view(view, buffer->range,
+		(size_t)buffer->geometry.offset, buffer->size);
+	return 0;
+}
+
+/* Kept out of the usual case, which needs no stack. */
+__attribute__((noinline))
+static int
+begin_unusual_view(struct shmguard_buffer *buffer, struct shmguard_view *view)
+{
+	if (buffer->copied)
+		return shmguard_map_begin_read(buffer->pool->map,
+			(size_t)buffer->geometry.offset, buffer->size, view);
+	shm_buffer_begin_look(buffer);
+	return begin_view(buffer, view);
+}
+
 int
 shmguard_buffer_begin_read(struct shmguard_buffer *buffer,
 	struct shmguard_view *view)
 {
-	if (buffer->data.range != NULL) {
-		guarded_map_begin_again(buffer->pool->map, &buffer->data, view);
-		return 0;
-	}
-	return shmguard_map_begin_read(buffer->pool->map,
-		(size_t)buffer->geometry.offset, buffer->size, view);
+	if (!shm_buffer_can_look(buffer))
+		return begin_unusual_view(buffer, view);
+	return begin_view(buffer, view);
 }
 
 int
@@ -186,11 +213,9 @@ shmguard_buffer_copy(struct shmguard_buffer *buffer, int32_t first,
 static int
 pin_data(struct shmguard_buffer *buffer)
 {
-	struct shmguard_map *map = buffer->pool->map;
-	if (shmguard_map_tier(map) != SHMGUARD_TIER_COPIED)
-		return guarded_map_pin(map, (size_t)buffer->geometry.offset,
-		buffer->size, &buffer->data);
-	if (!buffer->pool->quota->guard->gives_addresses)
+	buffer->range = guarded_map_pin(buffer->pool->map);
+	buffer->copied = buffer->range == NULL;
+	if (!buffer->copied || !buffer->pool->quota->guard->gives_addresses)
 		return 0;
 
 	struct account *account = buffer->pool->quota->account;
@@ -222,7 +247,7 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	if (buffer == NULL)
 		goto err_give;
 	buffer->geometry = *geometry;
-	buffer->size = size;
+	buffer->size = (uint32_t)size;
 	buffer->pool = pool;
 	if (pin_data(buffer) < 0) {
 		error = errno;
@@ -235,7 +260,6 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 
 	buffer->refs = 1;
 	shm_pool_ref(pool);
-	wl_list_insert(&pool->buffers, &buffer->link);
 	wl_resource_set_implementation(buffer->resource, &buffer_impl, buffer,
 		buffer_handle_resource_destroy);
 	return;
@@ -255,9 +279,10 @@ err_give:
 void *
 shmguard_buffer_data(struct shmguard_buffer *buffer)
 {
-	if (buffer->data.data == NULL)
-		errno = ENOTSUP;
-	return buffer->data.data;
+	if (!buffer->copied)
+		return shm_buffer_data(buffer);
+	errno = ENOTSUP;
+	return NULL;
 }
 
 int32_t

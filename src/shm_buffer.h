@@ -7,6 +7,9 @@
  * keeps the pool.
  */
 
+#include "range_registry.h"
+#include "sigbus_trap.h"
+
 #include <shmguard/server.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,17 +23,40 @@ struct shm_buffer_geometry {
 };
 
 struct shmguard_buffer {
-	struct shm_pool *pool; /* a reference */
-	struct wl_list link;   /* shm_pool.buffers */
 	struct wl_resource *resource; /* NULL once destroyed */
-	size_t refs;
+	unsigned int refs;
 
-	/* Fixed: any thread may read these. */
+	/* From here on fixed: any thread may read it. */
+	uint32_t size; /* bytes that all planes span, no more than the pool's */
+	struct shm_pool *pool; /* a reference */
+	union {
+		struct trap_range *range; /* pinned */
+		/* In tier COPIED; NULL if the host does not want addresses. */
+		struct buffer_copy *copy;
+	};
+	bool copied;
+	/* Looking at it takes no guarded_map_begin_look() any more. */
+	_Atomic bool can_look;
 	struct shm_buffer_geometry geometry;
-	size_t size; /* bytes that all planes span */
-	struct shmguard_view data; /* data is NULL in tier COPIED */
-	struct buffer_copy *copy;  /* then, if the host wants addresses */
 };
+
+/* Whether an access by this thread may begin at once. Any thread. */
+static inline bool
+shm_buffer_can_look(const struct shmguard_buffer *buffer)
+{
+	return atomic_load_explicit(&buffer->can_look, memory_order_relaxed) &&
+		sigbus_trap_thread_is_prepared;
+}
+
+/* Has what an access takes done, where the above is false. Not in tier COPIED. */
+void shm_buffer_begin_look(struct shmguard_buffer *buffer);
+
+/* Row 0 of plane 0. Not in tier COPIED. */
+static inline void *
+shm_buffer_data(const struct shmguard_buffer *buffer)
+{
+	return buffer->range->addr + buffer->geometry.offset;
+}
 
 /* Serves wl_shm_pool.create_buffer. */
 void shm_buffer_create(struct shm_pool *pool, uint32_t id,

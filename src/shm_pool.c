@@ -189,7 +189,6 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 	}
 
 	pool->refs = 1;
-	wl_list_init(&pool->buffers);
 	wl_signal_init(&pool->tier_changed);
 	quota->refs++;
 	wl_resource_set_implementation(pool->resource, &pool_impl, pool,
@@ -205,6 +204,35 @@ err_give:
 	account_give(quota->account, RESOURCE_POOLS, 1);
 }
 
+struct search {
+	const struct shm_pool *pool;
+	struct wl_resource *found; /* NULL: not yet */
+};
+
+static enum wl_iterator_result
+look_for_buffer(struct wl_resource *resource, void *data)
+{
+	struct search *search = data;
+	const struct shmguard_buffer *buffer =
+		shmguard_buffer_from_resource(resource);
+	if (buffer == NULL || buffer->pool != search->pool)
+		return WL_ITERATOR_CONTINUE;
+	search->found = resource;
+	return WL_ITERATOR_STOP;
+}
+
+/* A wl_buffer of the pool, or NULL. The search takes a while; but the client has
+ * this done for it only once. */
+static struct wl_resource *
+find_buffer(const struct shm_pool *pool)
+{
+	struct search search = {.pool = pool};
+	if (pool->quota->client != NULL)
+		wl_client_for_each_resource(pool->quota->client,
+			look_for_buffer, &search);
+	return search.found;
+}
+
 void
 shm_pool_report_lost(struct shm_pool *pool, struct wl_resource *resource)
 {
@@ -216,12 +244,8 @@ shm_pool_report_lost(struct shm_pool *pool, struct wl_resource *resource)
 		return;
 	}
 
-	const struct shmguard_buffer *buffer;
-	wl_list_for_each(buffer, &pool->buffers, link) {
-		if (resource != NULL)
-			break;
-		resource = buffer->resource;
-	}
+	if (resource == NULL)
+		resource = find_buffer(pool);
 	client_quota_post_error(pool->quota, resource, WL_SHM_ERROR_INVALID_FD,
 		"file of a wl_shm_pool of %zu bytes lost some of them",
 		shmguard_map_size(pool->map));

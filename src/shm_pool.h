@@ -17,7 +17,6 @@ struct shm_pool {
 	struct client_quota *quota; /* a reference */
 	struct shmguard_map *map;
 	struct wl_resource *resource; /* NULL once destroyed */
-	struct wl_list buffers;       /* shmguard_buffer.link */
 	struct wl_signal tier_changed; /* no data; while there is a resource */
 	size_t refs;
 	bool lost_reported;

@@ -223,7 +223,7 @@ sigbus_trap_give_up(struct trap_range *range)
 {
 	struct span all;
 	range_handler_enter();
-	uintptr_t address = (uintptr_t)range_addr(range);
+	uintptr_t address = (uintptr_t)range->addr;
 	bool given_up = range_find(address, &all.start, &all.end) == range &&
 		replace(range, all, all, address);
 	range_handler_leave();

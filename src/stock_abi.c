@@ -136,35 +136,52 @@ wl_shm_buffer_get(struct wl_resource *resource)
 	return (struct wl_shm_buffer *)shmguard_buffer_from_resource(resource);
 }
 
+static void
+begin_unusual_access(struct shmguard_buffer *buffer)
+{
+	if (buffer->copied)
+		buffer_copy_begin(buffer->copy, buffer);
+	else
+		shm_buffer_begin_look(buffer);
+}
+
 /* The memory is guarded at all times; only the thread may need preparing. */
 WL_EXPORT void
 wl_shm_buffer_begin_access(struct wl_shm_buffer *wl_buffer)
 {
 	struct shmguard_buffer *buffer = guarded(wl_buffer);
-	if (buffer->copy != NULL)
-		buffer_copy_begin(buffer->copy, buffer);
-	else
-		guarded_map_begin_pinned(buffer->pool->map, &buffer->data);
+	if (!shm_buffer_can_look(buffer))
+		begin_unusual_access(buffer);
+}
+
+/* Kept out of the usual case, which needs no stack. */
+__attribute__((noinline))
+static void
+end_unusual_access(struct shmguard_buffer *buffer)
+{
+	struct shm_pool *pool = buffer->pool;
+	if (buffer->copied)
+		buffer_copy_end(buffer->copy);
+	if (shmguard_map_lost(pool->map) &&
+			guard_on_display_thread(pool->quota->guard))
+		shm_pool_report_lost(pool, buffer->resource);
 }
 
 WL_EXPORT void
 wl_shm_buffer_end_access(struct wl_shm_buffer *wl_buffer)
 {
 	struct shmguard_buffer *buffer = guarded(wl_buffer);
-	if (buffer->copy != NULL)
-		buffer_copy_end(buffer->copy);
-	struct shm_pool *pool = buffer->pool;
-	if (shmguard_map_lost(pool->map) &&
-			guard_on_display_thread(pool->quota->guard))
-		shm_pool_report_lost(pool, buffer->resource);
+	if (buffer->copied || atomic_load_explicit(buffer->range->lost,
+			memory_order_relaxed))
+		end_unusual_access(buffer);
 }
 
 WL_EXPORT void *
 wl_shm_buffer_get_data(struct wl_shm_buffer *wl_buffer)
 {
 	struct shmguard_buffer *buffer = guarded(wl_buffer);
-	return buffer->copy != NULL ? buffer_copy_data(buffer->copy, buffer) :
-		buffer->data.data;
+	return buffer->copied ? buffer_copy_data(buffer->copy, buffer) :
+		shm_buffer_data(buffer);
 }
 
 /* libwayland's headers give these a const argument since 1.25 and none before:

@@ -69,7 +69,7 @@ TEST(finds_a_range_by_each_of_its_bytes)
 	range_handler_leave();
 	ck_assert_uint_eq(start, addr);
 	ck_assert_uint_eq(end, addr + 3 * page);
-	ck_assert_ptr_eq(range_addr(range), (void *)addr);
+	ck_assert_ptr_eq(range->addr, (void *)addr);
 	ck_assert_uint_eq(range->pins, 1);
 	ck_assert(range_unregister(range));
 	ck_assert_ptr_null(find(addr));
@@ -98,7 +98,7 @@ TEST(I1_range_grows)
 	ck_assert_ptr_eq(find(addr), range);
 	ck_assert_ptr_eq(find(addr + 100 * page - 1), range);
 	ck_assert_ptr_null(find(addr + 100 * page));
-	ck_assert_ptr_eq(range_addr(range), (void *)addr);
+	ck_assert_ptr_eq(range->addr, (void *)addr);
 	ck_assert(range_unregister(range));
 	ck_assert_ptr_null(find(addr + 50 * page));
 }
@@ -421,7 +421,7 @@ write_area(void *data)
 		if (range == NULL)
 			return "not registered";
 		range_grow(range, (4 + i % 4) * page);
-		if (range_addr(range) != (void *)(area->start + offset))
+		if (range->addr != (void *)(area->start + offset))
 			return "moved";
 		if (!range_unregister(range))
 			return "not ours";

@@ -369,7 +369,7 @@ TEST(fault_among_60000_maps)
 
 	long worst = 0, sum = 0;
 	for (int i = 0; i < maps; i += MAPS / FAULTS) {
-		volatile char *byte = range_addr(ranges[i]);
+		volatile char *byte = ranges[i]->addr;
 		clock_gettime(CLOCK_MONOTONIC, &start);
 		ck_assert_int_eq(*byte, 0);
 		clock_gettime(CLOCK_MONOTONIC, &end);
@@ -383,7 +383,7 @@ TEST(fault_among_60000_maps)
 		maps, (double)sum / (FAULTS * 1e3), (double)worst / 1e3);
 
 	for (int i = 0; i < maps; i++) {
-		void *addr = range_addr(ranges[i]);
+		void *addr = ranges[i]->addr;
 		ck_assert(range_unregister(ranges[i]));
 		munmap(addr, page);
 	}
