@@ -279,7 +279,9 @@ is_synchronous(const siginfo_t *info)
 static void
 die_by_default(int signal, siginfo_t *info)
 {
-	sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	if (sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL)
+			< 0)
+		kill(getpid(), SIGKILL); /* or we would be called for ever */
 #ifdef __linux__
 	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid),
 			signal, info) == 0)
@@ -373,10 +375,12 @@ uninstall(void)
 	if (sigaction(SIGBUS, NULL, &current) < 0 || !is_ours(&current))
 		return; /* somebody may have saved ours, and call it: leave it be */
 
+	/* Where a sandbox forbids it ours stays, and knows whom to pass on to. */
 	bool was_reset = atomic_load(&previous_was_reset);
-	sigaction(SIGBUS, was_reset ?
-		&(struct sigaction){.sa_handler = SIG_DFL} : &previous, NULL);
-	installed = false;
+	if (sigaction(SIGBUS, was_reset ?
+			&(struct sigaction){.sa_handler = SIG_DFL} : &previous,
+			NULL) == 0)
+		installed = false;
 }
 
 static void
