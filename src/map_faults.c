@@ -17,18 +17,15 @@ unlock_after_fork(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void
-watch_forks(void)
-{
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
-}
-
+/* Nobody here can be told that there is no memory for it: then it is tried again. */
 static void
 take_lock(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, watch_forks);
+	static bool watches_forks;
 	pthread_mutex_lock(&lock);
+	if (!watches_forks)
+		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
+			unlock_after_fork) == 0;
 }
 
 void

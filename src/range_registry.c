@@ -41,6 +41,7 @@ static _Atomic unsigned int handlers;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct range_chunk *last_chunk;
 static struct trap_range *free_ranges;
+static bool watches_forks;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned int page_shift;
 
@@ -75,7 +76,17 @@ static void
 initialize(void)
 {
 	page_shift = (unsigned int)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
-	pthread_atfork(lock_for_fork, unlock_after_fork, forget_in_child);
+}
+
+/* With the lock held. A child that did not forget would unmap what it has put in the
+ * places of the ranges. */
+static bool
+watch_forks(void)
+{
+	if (!watches_forks)
+		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
+			forget_in_child) == 0;
+	return watches_forks;
 }
 
 size_t
@@ -162,7 +173,7 @@ range_register(void *addr, size_t length, const struct range_config *config)
 	}
 
 	pthread_mutex_lock(&lock);
-	struct trap_range *range = take_free_range();
+	struct trap_range *range = watch_forks() ? take_free_range() : NULL;
 	if (range == NULL) {
 		pthread_mutex_unlock(&lock);
 		errno = ENOMEM;

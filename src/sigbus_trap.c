@@ -23,6 +23,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int references;
+static bool watches_forks;
 static bool warned;
 
 /* Written before the handler can run, and not again while it can. */
@@ -395,19 +396,25 @@ unlock_after_fork(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void
+/* A child must not find the lock taken by a thread that it does not have. */
+static bool
 watch_forks(void)
 {
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	if (!watches_forks)
+		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
+			unlock_after_fork) == 0;
+	if (!watches_forks)
+		errno = ENOMEM;
+	return watches_forks;
 }
 
 int
 sigbus_trap_ref(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&lock);
-	int result = references == 0 ? install() : 0;
+	int result = 0;
+	if (references == 0)
+		result = watch_forks() ? install() : -1;
 	if (result == 0)
 		references++;
 	pthread_mutex_unlock(&lock);
