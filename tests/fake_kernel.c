@@ -85,7 +85,7 @@ do_mremap(void *old, size_t old_length, size_t length, int flags, void *fixed)
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	return real_map_syscalls.mremap(old, old_length, length, flags, fixed);
+	return mremap(old, old_length, length, flags, fixed);
 }
 
 static int

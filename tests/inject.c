@@ -4,6 +4,7 @@
 #include "harness.h"
 #include "heap_count.h"
 #include "inject_calls.h"
+#include "inject_files.h"
 #include "inject_memory.h"
 #include "memory_look.h"
 
@@ -147,10 +148,11 @@ check_refused(struct resources *wanted)
 {
 	struct resources left;
 	measure_memory(&left);
-	size_t bytes = inject_memory_of_clients();
+	size_t count, bytes = inject_memory_of_clients(&count);
 	ck_assert_uint_le(left.usage.bytes, bytes);
+	ck_assert_uint_le(left.usage.mappings, count);
 	if (trial->outcome.failures == 1 && !makes_uncharged)
-		ck_assert_uint_eq(left.usage.bytes, bytes);
+		ck_assert_uint_eq(left.usage.mappings, count);
 	wanted->usage.bytes = left.usage.bytes;
 	wanted->usage.mappings = left.usage.mappings;
 	inject_memory_unmap_refused();

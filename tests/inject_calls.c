@@ -2,6 +2,7 @@
 #include "inject_calls.h"
 
 #include "inject_memory.h"
+#include "nosigbus_map.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -116,6 +117,28 @@ inject_fails_at(enum inject_call call, const void *caller)
 
 /* ---- Mappings ---- */
 
+static void *
+this_mremap(void *old, size_t old_length, size_t length, int flags, void *fixed)
+{
+	return mremap(old, old_length, length, flags, fixed);
+}
+
+static const struct map_syscalls this_kernel = {
+	.mmap = mmap,
+	.munmap = munmap,
+	.mremap = this_mremap,
+	.mprotect = mprotect,
+	.madvise = madvise,
+};
+
+static const struct map_syscalls *kernel = &this_kernel;
+
+void
+inject_use_kernel(const struct map_syscalls *other)
+{
+	kernel = other;
+}
+
 void *inject_mmap(void *address, size_t length, int protection, int flags,
 	int fd, off_t offset);
 int inject_munmap(void *address, size_t length);
@@ -131,7 +154,7 @@ inject_mmap(void *address, size_t length, int protection, int flags, int fd,
 {
 	if (inject_fails(INJECT_mmap))
 		return MAP_FAILED;
-	void *result = mmap(address, length, protection, flags, fd, offset);
+	void *result = kernel->mmap(address, length, protection, flags, fd, offset);
 	if (result != MAP_FAILED && !(flags & MAP_FIXED))
 		inject_memory_add(result, length, fd);
 	return result;
@@ -146,7 +169,7 @@ inject_munmap(void *address, size_t length)
 	}
 	/* First: then these addresses can be somebody else's. */
 	inject_memory_remove(address, length);
-	return munmap(address, length);
+	return kernel->munmap(address, length);
 }
 
 void *
@@ -158,7 +181,7 @@ inject_mremap(void *old, size_t old_length, size_t length, int flags, ...)
 	va_start(args, flags);
 	void *fixed = va_arg(args, void *); /* is passed always */
 	va_end(args);
-	void *result = mremap(old, old_length, length, flags, fixed);
+	void *result = kernel->mremap(old, old_length, length, flags, fixed);
 	if (result != MAP_FAILED)
 		inject_memory_move(old, old_length, result, length);
 	return result;
@@ -168,13 +191,14 @@ int
 inject_mprotect(void *address, size_t length, int protection)
 {
 	return inject_fails(INJECT_mprotect) ? -1 :
-		mprotect(address, length, protection);
+		kernel->mprotect(address, length, protection);
 }
 
 int
 inject_madvise(void *address, size_t length, int advice)
 {
-	return inject_fails(INJECT_madvise) ? -1 : madvise(address, length, advice);
+	return inject_fails(INJECT_madvise) ? -1 :
+		kernel->madvise(address, length, advice);
 }
 
 int

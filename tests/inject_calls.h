@@ -17,7 +17,7 @@
 #define INJECT_CALLS(X) \
 	X(malloc, ENOMEM) \
 	X(calloc, ENOMEM) \
-	X(mmap, ENOMEM, EACCES, EPERM, ENODEV, EAGAIN) \
+	X(mmap, ENOMEM, EACCES, ENODEV, EAGAIN) \
 	X(mremap, ENOMEM, EFAULT, EAGAIN) \
 	X(mprotect, ENOMEM, EACCES) \
 	X(munmap, ENOMEM) \
@@ -92,6 +92,10 @@ void inject_arm(bool arm);
 #define inject_fails(call) \
 	inject_fails_at(call, __builtin_return_address(0))
 bool inject_fails_at(enum inject_call call, const void *caller);
+
+/* Calls about mappings that do not fail go to another kernel than this. */
+struct map_syscalls;
+void inject_use_kernel(const struct map_syscalls *kernel);
 
 const char *inject_call_name(enum inject_call call);
 /* How many errnos it has, and which. */

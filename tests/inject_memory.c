@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "inject_memory.h"
 
+#include "inject_files.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -126,29 +128,31 @@ inject_memory_refuse(void *address)
 	pthread_mutex_unlock(&lock);
 }
 
-static size_t
-sum(bool clients_only)
-{
-	size_t bytes = 0;
-	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < MAPPINGS_MAX; i++) {
-		if (mappings[i].of_client || !clients_only)
-			bytes += mappings[i].end - mappings[i].start;
-	}
-	pthread_mutex_unlock(&lock);
-	return bytes;
-}
-
 long
 inject_memory_bytes(void)
 {
-	return (long)sum(false);
+	uintptr_t bytes = 0;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < MAPPINGS_MAX; i++)
+		bytes += mappings[i].end - mappings[i].start;
+	pthread_mutex_unlock(&lock);
+	return (long)bytes;
 }
 
 size_t
-inject_memory_of_clients(void)
+inject_memory_of_clients(size_t *count)
 {
-	return sum(true);
+	size_t bytes = 0;
+	*count = 0;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < MAPPINGS_MAX; i++) {
+		if (!mappings[i].of_client || mappings[i].start == mappings[i].end)
+			continue;
+		bytes += mappings[i].end - mappings[i].start;
+		++*count;
+	}
+	pthread_mutex_unlock(&lock);
+	return bytes;
 }
 
 static bool

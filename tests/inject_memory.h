@@ -10,10 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What clients' files are called, in memory and on disk. */
-#define INJECT_MEMFD "/memfd:test"
-#define INJECT_FILE "shmguard-inject"
-
 /* Any thread. `fd` is the file, or -1. */
 void inject_memory_add(void *address, size_t length, int fd);
 /* Now it is there, and that long; an old length of 0 makes another one of the same
@@ -24,9 +20,10 @@ void inject_memory_remove(void *address, size_t length);
 /* It was to be removed, and the call failed. */
 void inject_memory_refuse(void *address);
 
-/* In bytes: all; and what shows, or has shown, files of clients. */
+/* In bytes: all. */
 long inject_memory_bytes(void);
-size_t inject_memory_of_clients(void);
+/* What shows, or has shown, files of clients: bytes, and mappings. */
+size_t inject_memory_of_clients(size_t *count);
 
 /* Whether there is anything that was refused to be removed; and unmaps it. */
 bool inject_memory_has_refused(void);

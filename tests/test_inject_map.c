@@ -2,9 +2,13 @@
 
 /* Injected failures below Wayland: a map's life, in each tier. */
 
+#include "fake_kernel.h"
 #include "harness.h"
 #include "inject.h"
+#include "inject_calls.h"
+#include "inject_files.h"
 #include "memory_look.h"
+#include "nosigbus_map.h"
 
 #include <shmguard/map.h>
 
@@ -109,9 +113,9 @@ lose_bytes(struct shmguard_map *map, int fd)
 }
 
 static void
-live(int fd, const struct shmguard_policy *policy, enum shmguard_tier tier)
+live(int fd, int theirs, const struct shmguard_policy *policy,
+	enum shmguard_tier tier)
 {
-	int theirs = dup(fd);
 	inject_begin();
 	struct shmguard_map *map = shmguard_map_open(theirs, SIZE, policy, NULL);
 	if (inject_works(map != NULL)) {
@@ -130,11 +134,21 @@ live(int fd, const struct shmguard_policy *policy, enum shmguard_tier tier)
 	close(fd);
 }
 
-#define LIFE_TEST(name, fd, tier, ...) \
+/* This kernel's calls fail all the same. */
+static void
+use_fake_kernel(void)
+{
+	fake_kernel_use();
+	inject_use_kernel(map_syscalls);
+	map_syscalls = &real_map_syscalls;
+}
+
+#define LIFE_TEST(name, file, tier, ...) \
 	INJECT_TEST(name) \
 	{ \
 		struct shmguard_policy policy = {__VA_ARGS__}; \
-		live(fd, &policy, tier); \
+		int fd = file; \
+		live(fd, dup(fd), &policy, tier); \
 	}
 
 static int
@@ -153,3 +167,31 @@ LIFE_TEST(I1_failures_copied_map, memfd(0), SHMGUARD_TIER_COPIED,
 	.unsealed = SHMGUARD_UNSEALED_COPY)
 LIFE_TEST(I1_failures_copied_without_handler, memfd(0), SHMGUARD_TIER_COPIED,
 	.handler = SHMGUARD_HANDLER_NONE)
+LIFE_TEST(I1_failures_map_of_a_local_file, inject_local_file(SIZE, 'x'), SHMGUARD_TIER_TRAPPED)
+LIFE_TEST(I1_failures_local_file_without_handler, inject_local_file(SIZE, 'x'),
+	SHMGUARD_TIER_COPIED, .handler = SHMGUARD_HANDLER_NONE)
+LIFE_TEST(I1_failures_write_sealed_map, memfd(F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE),
+	SHMGUARD_TIER_SEALED, .writable = true)
+
+INJECT_TEST(F22_failures_of_a_read_only_map)
+{
+	int fd = memfd(0);
+	live(fd, reopen_fd(fd, O_RDONLY), NULL, SHMGUARD_TIER_TRAPPED);
+}
+
+#define KERNEL_TEST(name, tier, ...) \
+	INJECT_TEST(name) \
+	{ \
+		use_fake_kernel(); \
+		fake_kernel = (struct fake_kernel){ \
+			.calls_before_failure = -1, __VA_ARGS__}; \
+		int fd = memfd(0); \
+		live(fd, dup(fd), NULL, tier); \
+	}
+
+KERNEL_TEST(I1_failures_nosigbus_map, SHMGUARD_TIER_NOSIGBUS,
+	.has_nosigbus = true)
+KERNEL_TEST(I1_failures_nosigbus_map_that_is_refused, SHMGUARD_TIER_TRAPPED,
+	.has_nosigbus = true, .refuses_nosigbus = true)
+KERNEL_TEST(I6_failures_of_a_map_that_moves, SHMGUARD_TIER_TRAPPED,
+	.tight = true)

@@ -4,7 +4,7 @@
 
 #include "harness.h"
 #include "inject.h"
-#include "inject_memory.h"
+#include "inject_files.h"
 #include "inject_scene.h"
 #include "memory_look.h"
 
@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Worth a trip to the reaper. */
@@ -183,19 +182,6 @@ memfd(int seals)
 	return harness_memfd(SCENE_POOL_SIZE, SCENE_BYTE, seals);
 }
 
-static int
-local_file(void)
-{
-	char path[] = "/var/tmp/" INJECT_FILE "-XXXXXX";
-	char bytes[SCENE_POOL_SIZE];
-	int fd = mkostemp(path, O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	unlink(path);
-	memset(bytes, SCENE_BYTE, sizeof(bytes));
-	ck_assert_int_eq(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
-	return fd;
-}
-
 static void
 drop_line(enum shmguard_log_level level, const char *line, void *data)
 {
@@ -208,5 +194,6 @@ LIFE_TEST(I1_failures_sealed_pool, memfd(F_SEAL_SHRINK), .unsealed = 0)
 LIFE_TEST(I1_failures_trapped_pool, memfd(0), .unsealed = 0)
 LIFE_TEST(I1_failures_writable_pool, memfd(0), .writable = true)
 LIFE_TEST(I1_failures_copied_pool, memfd(0), .unsealed = SHMGUARD_UNSEALED_COPY)
-LIFE_TEST(I1_failures_pool_of_a_local_file, local_file(), .writable = true)
+LIFE_TEST(I1_failures_pool_of_a_local_file,
+	inject_local_file(SCENE_POOL_SIZE, SCENE_BYTE), .writable = true)
 LIFE_TEST(I1_failures_logged_pool, memfd(0), .log_debug = true, .log = drop_line)
