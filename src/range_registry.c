@@ -18,8 +18,11 @@
 #define FLAG_BITS (8 * sizeof(unsigned long))
 #define CHUNK_FLAGS (CHUNK_RANGES / FLAG_BITS)
 
-/* The handler reads words; it must never meet a lock inside an atomic. */
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
+/* The handler reads words; it must never meet a lock inside an atomic.
+ * (clang's ATOMIC_LLONG_LOCK_FREE is for 64 bits that 32-bit code may have aligned to
+ * 4 bytes; _Atomic ones are not.) */
+_Static_assert(__atomic_always_lock_free(sizeof(_Atomic uint64_t), 0),
+	"64-bit atomics must be lock-free");
 _Static_assert(ATOMIC_LONG_LOCK_FREE == 2, "long atomics must be lock-free");
 _Static_assert(ATOMIC_POINTER_LOCK_FREE == 2, "pointers must be lock-free");
 
