@@ -298,7 +298,7 @@ void shmguard_map_close(struct shmguard_map *map);
  * file is in memory, to charge the holes, which is below 1 % of what reading takes.
  * Past the limit on holes the map reads as zeros and is lost.
  *
- * Returns 0, or -1 with errno ERANGE (not within the map's size) or ENOMEM
+ * Returns 0, or -1 with errno ERANGE (not within the map's size, or empty) or ENOMEM
  * (tier COPIED).
  */
 __attribute__((warn_unused_result))
@@ -334,7 +334,7 @@ int shmguard_view_end(struct shmguard_view *view);
  * system has swapped something out: what is a hole and what is not cannot be told
  * then).
  *
- * Returns 0, or -1 with errno ERANGE (not within the map's size, or a stride
+ * Returns 0, or -1 with errno ERANGE (not within the map's size, empty, or a stride
  * shorter than a row), ENOMEM, or EFAULT if bytes of the file are missing: the
  * copy is complete, with zeros for them.
  */
