@@ -13,10 +13,12 @@ shift 3
 # shellcheck disable=SC2086 # a command with arguments
 $compiler -r -nostdlib -Wl,--whole-archive "$@" -o "$output.tmp"
 
-# How wide off_t is shows in the names. Two of the calls are made by number.
+# How wide off_t is shows in the names. Some calls are made by number, and some
+# looked up.
 nm -u "$output.tmp" | sed 's/.* //' >"$output.called"
 {
 	echo syscall
+	echo dlsym
 	sed -n 's/^\tX(\([a-z0-9_]*\),.*/\1/p' "$header"
 } | while read -r name; do
 	sed -n "s/^$name\(64\)\{0,1\}\$/& inject_$name/p" "$output.called"
