@@ -205,8 +205,8 @@ two_pools(struct client *client, unsigned int number)
 		return;
 	}
 
-	int fds[POOLS_MAX];
-	struct wl_buffer *buffers[POOLS_MAX];
+	int fds[POOLS_MAX] = {0};
+	struct wl_buffer *buffers[POOLS_MAX] = {NULL};
 	struct wl_surface *surfaces[POOLS_MAX] = {client->window.surface};
 	for (int i = 0; i < count; i++) {
 		fds[i] = file_create(PICTURE_BYTES, 0, HOSTILE_PIXEL);

@@ -44,7 +44,9 @@ visit(struct client *client, int patience, bool window)
 	else
 		surface_commit(wl_compositor_create_surface(
 			client->compositor), buffer);
-	return client_sync(client) && client_sync(client);
+	if (!client_sync(client))
+		return false;
+	return client_sync(client);
 }
 
 static void

@@ -249,7 +249,7 @@ options_parse(struct options *options, int argc, char *argv[])
 		.repeat = 1,
 		.jobs = 1,
 	};
-	unsigned int total = 0;
+	unsigned int total = 1; /* at least */
 	while (attack_at(total) != NULL)
 		total++;
 	bool *only = calloc(total, sizeof(*only));

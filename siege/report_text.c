@@ -56,10 +56,13 @@ text_begin(const struct siege *siege)
 static void
 print_verdict(const struct result *result)
 {
-	bool colored = is_terminal() && result != NULL;
+	if (result == NULL) {
+		printf(" %-*s", VERDICT_WIDTH, "-");
+		return;
+	}
+	bool colored = is_terminal();
 	printf(" %s%-*s%s", colored ? color(result->verdict) : "",
-		VERDICT_WIDTH, result != NULL ? result->word : "-",
-		colored ? "\033[0m" : "");
+		VERDICT_WIDTH, result->word, colored ? "\033[0m" : "");
 }
 
 /* One line for each state that has something of its own to say. */
