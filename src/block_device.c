@@ -37,8 +37,9 @@ block_device_name_is_foreign(const char *name)
 
 #ifdef __linux__
 
+/* No deeper than MAX_DEPTH. */
 static bool
-lies_on_foreign(const char *name, int depth)
+lies_on_foreign(const char *name, int depth) /* NOLINT(misc-no-recursion) */
 {
 	char path[PATH_MAX];
 	if (block_device_name_is_foreign(name) || depth == MAX_DEPTH)

@@ -377,10 +377,9 @@ uninstall(void)
 		return; /* somebody may have saved ours, and call it: leave it be */
 
 	/* Where a sandbox forbids it ours stays, and knows whom to pass on to. */
+	static const struct sigaction by_default = {.sa_handler = SIG_DFL};
 	bool was_reset = atomic_load(&previous_was_reset);
-	if (sigaction(SIGBUS, was_reset ?
-			&(struct sigaction){.sa_handler = SIG_DFL} : &previous,
-			NULL) == 0)
+	if (sigaction(SIGBUS, was_reset ? &by_default : &previous, NULL) == 0)
 		installed = false;
 }
 
