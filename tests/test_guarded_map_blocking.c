@@ -193,7 +193,7 @@ check_missing_pages(enum fuse_file_mode mode,
 	ck_assert_msg(map != NULL, "%s", strerror(errno));
 	struct shmguard_view view;
 	ck_assert_int_eq(shmguard_map_begin_read(map, 0, size, &view), 0);
-	const volatile char *data = view.data;
+	const volatile unsigned char *data = view.data;
 	int last = data[size - 1], first = data[0];
 	ck_assert_int_eq(shmguard_view_end(&view), -1);
 	ck_assert(shmguard_map_lost(map));
@@ -228,7 +228,7 @@ TEST(I3_handler_does_not_ask_the_server)
 	ck_assert_ptr_nonnull(map);
 	struct shmguard_view view;
 	ck_assert_int_eq(shmguard_map_begin_read(map, 0, size, &view), 0);
-	const volatile char *data = view.data;
+	const volatile unsigned char *data = view.data;
 	int middle = data[size / 2], faults = (int)view.range->faults;
 	int last = data[size - 1], faults_after = (int)view.range->faults;
 	int first = data[0], faults_at_end = (int)view.range->faults;

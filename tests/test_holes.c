@@ -438,7 +438,7 @@ static void
 check_rows(struct shmguard_map *map, size_t offset, size_t stride, size_t row,
 	size_t rows, size_t to_stride)
 {
-	unsigned char *copy = malloc(to_stride * rows);
+	unsigned char *copy = malloc(to_stride * rows + 1);
 	ck_assert_ptr_nonnull(copy);
 	memset(copy, 0xee, to_stride * rows);
 	ck_assert_int_eq(shmguard_map_copy(map, offset, stride, row, rows, copy,

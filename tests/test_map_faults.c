@@ -178,7 +178,7 @@ fault_under_supervision(void *data)
 		SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	(void)!write(self->told, "", 1);
 	if (self->listener >= 0)
-		self->byte = *(volatile char *)self->view.data;
+		self->byte = *(volatile unsigned char *)self->view.data;
 	self->done = true;
 	return NULL;
 }
@@ -640,7 +640,7 @@ lose_memory_on_thread(void *client)
 	struct shmguard_view view;
 	if (shmguard_map_begin_read(self->map, 0, PAGES * page, &view) != 0)
 		return NULL;
-	int byte = ((volatile char *)view.data)[PAGES * page - 1];
+	int byte = ((volatile unsigned char *)view.data)[PAGES * page - 1];
 	return shmguard_view_end(&view) == -1 && byte == 0 ? client : NULL;
 }
 

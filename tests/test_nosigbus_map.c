@@ -316,8 +316,8 @@ TEST(refused_write_access_changes_nothing)
 	close(fd);
 
 	/* As the trap leaves it after a fault. */
-	mmap(mapping.addr, page, PROT_READ,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ck_assert_ptr_ne(mmap(mapping.addr, page, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), MAP_FAILED);
 	ck_assert_fails(client_mapping_make_writable(&mapping), EACCES);
 	ck_assert(!mapping.writable);
 	ck_assert_str_eq(permissions_at(mapping.addr), "r--p");
@@ -330,8 +330,8 @@ TEST(I3_lost_mapping_does_not_grow)
 {
 	int client = harness_memfd(2 * page, 1, 0);
 	struct client_mapping mapping = must_open(client, request(2 * page));
-	mmap((char *)mapping.addr + page, page, PROT_READ,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ck_assert_ptr_ne(mmap((char *)mapping.addr + page, page, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), MAP_FAILED);
 	struct client_mapping before = mapping;
 	ck_assert_fails(client_mapping_grow(&mapping, 4 * page), EFAULT);
 	ck_assert_mem_eq(&mapping, &before, sizeof(mapping));

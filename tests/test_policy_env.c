@@ -193,7 +193,8 @@ TEST(I9_limits_are_numbers)
 		{"SHMGUARD_MAX_HOLES", "64M", LIMIT(holes), 64 << 20},
 	};
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		struct shmguard_limits expected = {0};
+		struct shmguard_limits expected;
+		memset(&expected, 0, sizeof(expected));
 		*(size_t *)((char *)&expected + limits[i].offset) =
 			limits[i].expected;
 		run_scene(limits[i].name, limits[i].value, none);

@@ -49,7 +49,7 @@ judge(int fd, size_t size, bool adopt)
 
 TEST(every_reason_and_tier_has_its_own_words)
 {
-	unsigned int last = SHMGUARD_REASON_QUOTA;
+	unsigned int last = SHMGUARD_REASON_READ_ERROR;
 	for (unsigned int i = SHMGUARD_REASON_SEALED; i <= last; i++) {
 		const char *text = shmguard_reason_text(i);
 		ck_assert_str_ne(text, shmguard_reason_text(last + 1));

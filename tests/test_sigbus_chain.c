@@ -117,7 +117,7 @@ fork_traced(void)
 
 TEST(I4_default_action_shows_the_original_fault)
 {
-	struct last_words words;
+	struct last_words words = {0};
 	host_install_then_trap(host_action(SIG_DFL, 0));
 	volatile char *page = host_faulty_page();
 	pid_t child = fork_traced();
@@ -138,7 +138,7 @@ TEST(I4_default_action_shows_the_original_fault)
 
 TEST(I4_default_action_kills_even_if_the_page_comes_back)
 {
-	struct last_words words;
+	struct last_words words = {0};
 	host_install_then_trap(host_action(SIG_DFL, 0));
 	int fd = harness_memfd(0, 0, 0);
 	volatile char *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ,
@@ -158,7 +158,7 @@ TEST(I4_default_action_kills_even_if_the_page_comes_back)
 
 TEST(I4_default_action_shows_the_sender)
 {
-	struct last_words words;
+	struct last_words words = {0};
 	host_install_then_trap(host_action(SIG_DFL, 0));
 	pid_t child = fork_traced();
 	if (child == 0) {

@@ -70,7 +70,8 @@ keymap_file(size_t size)
 {
 	static char text[65536];
 	memset(text, ' ', sizeof(text));
-	memcpy(text, keymap, size == sizeof(keymap) ? size : strlen(keymap));
+	size_t length = sizeof(keymap) - (size == sizeof(keymap) ? 0 : 1);
+	memcpy(text, keymap, length);
 	int fd = memfd_create("keymap", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
 		err(EXIT_UNABLE, "keymap");

@@ -11,7 +11,7 @@
 
 /* The sample as it is, with everything that is static in it. */
 #define main tinywl_safe_main
-#include "tinywl-safe.c"
+#include "tinywl-safe.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include <fcntl.h>
