@@ -3,6 +3,7 @@
 /* Injected failures below Wayland: a map's life, in each tier. */
 
 #include "fake_kernel.h"
+#include "fuse_file.h"
 #include "harness.h"
 #include "inject.h"
 #include "inject_calls.h"
@@ -195,3 +196,110 @@ KERNEL_TEST(I1_failures_nosigbus_map_that_is_refused, SHMGUARD_TIER_TRAPPED,
 	.has_nosigbus = true, .refuses_nosigbus = true)
 KERNEL_TEST(I6_failures_of_a_map_that_moves, SHMGUARD_TIER_TRAPPED,
 	.tight = true)
+
+/* ---- Files with manners of their own ---- */
+
+static void
+read_and_close(struct shmguard_map *map, size_t size, int expected)
+{
+	struct shmguard_view view;
+	if (inject_works(map != NULL) && inject_works(
+			shmguard_map_begin_read(map, 0, size, &view) == 0)) {
+		int byte = *(const volatile unsigned char *)view.data;
+		inject_works(byte == expected);
+		shmguard_view_end(&view);
+	}
+	shmguard_map_close(map);
+}
+
+static void
+serve_file(enum shmguard_blocking blocking)
+{
+	struct shmguard_policy policy = {
+		.blocking = blocking,
+		.blocking_deadline = 10 * 1000, /* ms: it does answer */
+	};
+	struct fuse_file *file = fuse_file_start(SIZE, FUSE_FILE_NORMAL);
+	ck_assert_ptr_nonnull(file);
+	int fd = fuse_file_open(file, O_RDWR);
+	inject_begin();
+	read_and_close(shmguard_map_open(fd, SIZE, &policy, NULL), SIZE,
+		FUSE_FILE_BYTE);
+	inject_end();
+	fuse_file_stop(file);
+}
+
+static void
+copy_served_file(void)
+{
+	serve_file(SHMGUARD_BLOCKING_COPY);
+}
+
+static void
+map_served_file(void)
+{
+	serve_file(SHMGUARD_BLOCKING_ALLOW);
+}
+
+static bool
+have_fuse(void)
+{
+	struct fuse_file *file = fuse_file_start(SIZE, FUSE_FILE_NORMAL);
+	if (file == NULL)
+		harness_skip("%s", fuse_file_problem());
+	fuse_file_stop(file);
+	return file != NULL;
+}
+
+TEST(I10_failures_of_a_copied_file_that_can_block)
+{
+	if (have_fuse())
+		inject_run("I10_failures_of_a_copied_file_that_can_block",
+			copy_served_file);
+}
+
+TEST(I10_failures_of_a_mapped_file_that_can_block)
+{
+	if (have_fuse())
+		inject_run("I10_failures_of_a_mapped_file_that_can_block",
+			map_served_file);
+}
+
+static int
+huge_memfd(void)
+{
+	return memfd_create("test", MFD_CLOEXEC | MFD_HUGETLB);
+}
+
+/* No huge page is needed: there are none, and that is a fault like any other. */
+static void
+read_huge_pages(void)
+{
+	struct stat file;
+	use_fake_kernel();
+	fake_kernel = (struct fake_kernel){
+		.calls_before_failure = -1,
+		.reserves_nothing = true,
+	};
+	int fd = huge_memfd();
+	ck_assert_int_eq(fstat(fd, &file), 0);
+	size_t huge = (size_t)file.st_blksize;
+	ck_assert_int_eq(ftruncate(fd, 2 * file.st_blksize), 0);
+	ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE |
+		FALLOC_FL_KEEP_SIZE, 0, 2 * file.st_blksize), 0);
+	inject_begin();
+	struct shmguard_map *map = shmguard_map_open(fd, huge, NULL, NULL);
+	if (inject_works(map != NULL))
+		inject_works(shmguard_map_resize(map, 2 * huge) == 0);
+	read_and_close(map, huge, 0);
+	inject_end();
+}
+
+TEST(F16_failures_of_huge_pages)
+{
+	int fd = huge_memfd();
+	if (fd < 0)
+		SKIP("no huge pages: %s", strerror(errno));
+	close(fd);
+	inject_run("F16_failures_of_huge_pages", read_huge_pages);
+}
