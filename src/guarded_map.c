@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static const struct shmguard_policy default_policy;
+
 /* Bytes of address space, of which 32-bit processes have few. */
 #define MAX_ROOM (sizeof(size_t) > 4 ? (size_t)256 << 20 : (size_t)4 << 20)
 
@@ -53,7 +55,7 @@ generation_released(void *owner)
 /* ---- Opening ---- */
 
 static bool
-trap_allowed(const struct shmguard_policy *policy)
+handler_allowed(const struct shmguard_policy *policy)
 {
 	return policy->handler != SHMGUARD_HANDLER_NONE;
 }
@@ -77,7 +79,7 @@ choose_tier(struct fd_verdict *verdict, const struct shmguard_policy *policy)
 		return SHMGUARD_TIER_COPIED;
 	if (nosigbus_flag() != 0 && !verdict->hugetlb && !policy->writable)
 		return SHMGUARD_TIER_NOSIGBUS;
-	return trap_allowed(policy) ? SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
+	return handler_allowed(policy) ? SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
 }
 
 int
@@ -122,7 +124,7 @@ map_from_descriptor(struct shmguard_map *map, size_t size, bool writable,
 		.hugetlb = map->verdict.hugetlb,
 		.writable = writable,
 		.nosigbus = map->tier == SHMGUARD_TIER_NOSIGBUS,
-		.dump = map->policy.dump_client_memory,
+		.dump = map->dump,
 	});
 }
 
@@ -146,17 +148,17 @@ needs_descriptor(const struct shmguard_map *map,
 }
 
 static int
-make_first_mapping(struct shmguard_map *map)
+make_first_mapping(struct shmguard_map *map, bool writable)
 {
 	struct client_mapping mapping;
-	if (map_from_descriptor(map, map->size, map->policy.writable, &mapping) < 0)
+	if (map_from_descriptor(map, map->size, writable, &mapping) < 0)
 		return -1;
 
 	if (map->tier == SHMGUARD_TIER_NOSIGBUS && !mapping.nosigbus)
-		map->tier = trap_allowed(&map->policy) ?
+		map->tier = map->handler_allowed ?
 			SHMGUARD_TIER_TRAPPED : SHMGUARD_TIER_COPIED;
 	map->writes_by_copy = map->tier == SHMGUARD_TIER_COPIED ||
-		(mapping.nosigbus && !trap_allowed(&map->policy));
+		(mapping.nosigbus && !map->handler_allowed);
 	bool keep = needs_descriptor(map, &mapping);
 
 	if (map->tier == SHMGUARD_TIER_COPIED)
@@ -175,9 +177,9 @@ make_first_mapping(struct shmguard_map *map)
 }
 
 static int
-hold_trap(struct shmguard_map *map)
+hold_trap(struct shmguard_map *map, const struct shmguard_policy *policy)
 {
-	if (map->policy.handler != SHMGUARD_HANDLER_INSTALL)
+	if (policy->handler != SHMGUARD_HANDLER_INSTALL)
 		return 0;
 	if (sigbus_trap_ref() < 0)
 		return -1;
@@ -203,12 +205,47 @@ make_account(const struct shmguard_policy *policy)
 	return account_create(&limits);
 }
 
+static struct shmguard_map *
+make_map(const struct shmguard_policy *policy, const struct fd_verdict *verdict,
+	enum shmguard_tier tier, struct account *account)
+{
+	struct shmguard_map *map = malloc(sizeof(*map));
+	if (map == NULL)
+		return NULL;
+	bool has_handler = handler_allowed(policy);
+	*map = (struct shmguard_map){
+		.references = 1,
+		.account = account != NULL ? account_ref(account) :
+			make_account(policy),
+		.verdict = *verdict,
+		.tier = (unsigned char)tier,
+		.reason = (unsigned char)verdict->reason,
+		.handler_allowed = has_handler,
+		.trap_allowed = has_handler &&
+			policy->unsealed == SHMGUARD_UNSEALED_TRAP,
+		.dump = policy->dump_client_memory,
+		.blocking_deadline = policy->blocking_deadline != 0 ?
+			policy->blocking_deadline :
+			SHMGUARD_DEFAULT_BLOCKING_DEADLINE,
+		.read_elsewhere = verdict->may_block &&
+			policy->blocking == SHMGUARD_BLOCKING_COPY,
+		.writes_by_copy = tier == SHMGUARD_TIER_COPIED,
+	};
+	if (map->account == NULL) {
+		free(map);
+		return NULL;
+	}
+	if (map->read_elsewhere)
+		map->verdict.can_write = false;
+	pthread_mutex_init(&map->lock, NULL);
+	return map;
+}
+
 struct shmguard_map *
 guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	struct account *account, struct fault_notifier *notifier, void *owner,
 	enum shmguard_reason *reason_out)
 {
-	static const struct shmguard_policy default_policy;
 	if (policy == NULL)
 		policy = &default_policy;
 
@@ -226,34 +263,17 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 
 	reason = SHMGUARD_REASON_NO_MEMORY;
 	error = ENOMEM;
-	struct shmguard_map *map = calloc(1, sizeof(*map));
+	struct shmguard_map *map = make_map(policy, &verdict, tier, account);
 	if (map == NULL)
 		goto refused;
-	map->account = account != NULL ? account_ref(account) :
-		make_account(policy);
-	if (map->account == NULL) {
-		free(map);
-		goto refused;
-	}
-	map->references = 1;
-	map->policy = *policy;
-	map->verdict = verdict;
-	map->owner = owner;
 	map->fd = fd;
 	map->size = size;
-	map->tier = tier;
-	map->reason = (int)verdict.reason;
-	pthread_mutex_init(&map->lock, NULL);
+	map->owner = owner;
 	if (notifier != NULL)
 		map->notifier = fault_notifier_ref(notifier);
-
-	map->read_elsewhere = verdict.may_block &&
-		policy->blocking == SHMGUARD_BLOCKING_COPY;
-	if (map->read_elsewhere)
-		map->verdict.can_write = false;
-	map->writes_by_copy = tier == SHMGUARD_TIER_COPIED;
 	if (tier == SHMGUARD_TIER_COPIED ? keep_descriptor(map) < 0 :
-			hold_trap(map) < 0 || make_first_mapping(map) < 0) {
+			hold_trap(map, policy) < 0 ||
+			make_first_mapping(map, policy->writable) < 0) {
 		error = errno;
 		if (error == EDQUOT)
 			reason = SHMGUARD_REASON_QUOTA;
@@ -286,7 +306,8 @@ shmguard_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 	struct shmguard_map *map =
 		guarded_map_open(fd, size, policy, NULL, NULL, NULL, reason);
 	if (map != NULL)
-		guarded_map_warn_of_other_handler(&map->policy);
+		guarded_map_warn_of_other_handler(
+			policy != NULL ? policy : &default_policy);
 	return map;
 }
 
@@ -326,8 +347,7 @@ keeps_tier(const struct shmguard_map *map, const struct client_mapping *mapping,
 static int
 allow_trapped_tier(const struct shmguard_map *map)
 {
-	if (map->policy.unsealed == SHMGUARD_UNSEALED_TRAP &&
-			trap_allowed(&map->policy))
+	if (map->trap_allowed)
 		return 0;
 	errno = EPERM;
 	return -1;

@@ -16,28 +16,36 @@ struct client_mapping;
 
 struct shmguard_map {
 	_Atomic unsigned int references; /* the opener, generations, copies */
+	/* Kept only where a mapping cannot stand for the file; else -1 (I8). */
+	int fd;
 	struct account *account; /* a reference */
-	struct shmguard_policy policy;
 	struct fd_verdict verdict;
 	struct fault_notifier *notifier; /* may be NULL */
 	void *owner;                     /* NULL once closed */
-	bool holds_trap;
-
-	/* Kept only where a mapping cannot stand for the file; else -1 (I8). */
-	int fd;
-	bool keeps_descriptor;
 
 	_Atomic size_t size;
-	_Atomic int tier;
-	_Atomic int reason;
-	_Atomic bool lost;
-
 	/* Views are begun without a lock; this one orders what replaces mappings
 	 * or changes their protection. */
 	pthread_mutex_t lock;
 	struct trap_range *_Atomic reading; /* NULL in tier COPIED */
 	/* A second, shared mapping where the first is private. */
 	struct trap_range *_Atomic writing;
+	/* A copy that met missing bytes waits here to be reported. */
+	struct shmguard_map *lost_next;
+	bool lost_listed;
+
+	/* An enum shmguard_tier and an enum shmguard_reason. Maps come in tens of
+	 * thousands. */
+	_Atomic unsigned char tier, reason;
+	_Atomic bool lost;
+	bool holds_trap;
+	bool keeps_descriptor;
+
+	/* What the policy says. */
+	bool handler_allowed;
+	bool trap_allowed; /* files that are not sealed may be mapped, too */
+	bool dump;
+	unsigned int blocking_deadline; /* milliseconds */
 
 	/* SHMGUARD_BLOCKING_COPY, and a file that can block: only another thread
 	 * may read it. */
@@ -52,9 +60,6 @@ struct shmguard_map {
 
 	/* The owner has been told of lost memory. Its thread's. */
 	bool reported;
-	/* A copy that met missing bytes waits here to be reported. */
-	bool lost_listed;
-	struct shmguard_map *lost_next;
 };
 
 void map_ref(struct shmguard_map *map);

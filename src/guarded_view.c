@@ -48,11 +48,9 @@ read_elsewhere(struct shmguard_map *map, size_t offset, size_t length)
 		return zeros;
 	}
 
-	unsigned int deadline = map->policy.blocking_deadline;
 	struct blocking_source source = {
 		.fd = map->fd,
-		.deadline = deadline != 0 ? deadline :
-			SHMGUARD_DEFAULT_BLOCKING_DEADLINE,
+		.deadline = map->blocking_deadline,
 		.owner = map,
 		.released = release_source,
 	};

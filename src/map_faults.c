@@ -57,6 +57,11 @@ unlist(struct shmguard_map **link)
 void
 map_forget_lost_copy(struct shmguard_map *map)
 {
+	/* Copies are made from the descriptor. */
+	if (map->fd < 0) {
+		map->owner = NULL;
+		return;
+	}
 	take_lock();
 	map->owner = NULL;
 	struct shmguard_map **link = &lost_maps;

@@ -34,12 +34,13 @@ static _Atomic size_t waiting;
 struct map_generation {
 	/* First: the reaper hands it back. Links orphans until then. */
 	struct reaper_job job;
-	size_t waiting;        /* bytes that it adds to the sum */
 	struct client_mapping mapping;
 	_Atomic size_t holes;  /* bytes that were, and are charged */
 	_Atomic bool writable; /* of the mapping, for threads without a lock */
+	bool waits;            /* its bytes are part of the sum */
 	struct trap_range *range;
-	struct map_generation_config config;
+	struct account *account;
+	void (*released)(void *owner);
 };
 
 static size_t
@@ -60,11 +61,12 @@ map_generation_create(const struct client_mapping *mapping,
 		goto err_free;
 
 	spare_mappings_fill();
-	generation->mapping = *mapping;
-	generation->waiting = 0;
-	generation->holes = 0;
-	generation->writable = mapping->writable;
-	generation->config = *config;
+	*generation = (struct map_generation){
+		.mapping = *mapping,
+		.writable = mapping->writable,
+		.account = config->account,
+		.released = config->released,
+	};
 	generation->range = range_register(mapping->addr, mapping->length,
 		&(struct range_config){
 			.block_size = mapping->block_size,
@@ -100,7 +102,7 @@ map_generation_grow(struct trap_range *range, size_t length)
 {
 	struct map_generation *generation = range->data;
 	struct client_mapping *mapping = &generation->mapping;
-	struct account *account = generation->config.account;
+	struct account *account = generation->account;
 	if (length <= mapping->length)
 		return 0;
 
@@ -135,7 +137,7 @@ most_swapped(void)
 static int
 take_holes(struct map_generation *generation, size_t bytes)
 {
-	return account_take_leniently(generation->config.account, RESOURCE_HOLES,
+	return account_take_leniently(generation->account, RESOURCE_HOLES,
 		bytes, most_swapped());
 }
 
@@ -161,7 +163,7 @@ map_generation_charge_holes(struct trap_range *range, size_t bytes)
 		if (atomic_compare_exchange_strong(&generation->holes, &held,
 				held + more))
 			return true;
-		account_give(generation->config.account, RESOURCE_HOLES, more);
+		account_give(generation->account, RESOURCE_HOLES, more);
 	}
 }
 
@@ -182,13 +184,13 @@ map_generation_prepay(struct trap_range *range)
 		return false;
 	while (held < length) {
 		size_t rest = length - held;
-		if (!account_take_if_plenty(generation->config.account,
+		if (!account_take_if_plenty(generation->account,
 				RESOURCE_HOLES, rest))
 			return false;
 		if (atomic_compare_exchange_strong(&generation->holes, &held,
 				length))
 			break;
-		account_give(generation->config.account, RESOURCE_HOLES, rest);
+		account_give(generation->account, RESOURCE_HOLES, rest);
 	}
 	/* Others may have prepaid more of a range that grew meanwhile: then the
 	 * next access does so again, at no charge. */
@@ -236,17 +238,18 @@ destroy_generation(struct reaper_job *job)
 	struct map_generation *generation = (struct map_generation *)job;
 	struct client_mapping *mapping = &generation->mapping;
 	size_t count = count_mappings(mapping), length = mapping->length;
+	void *owner = generation->range->owner;
+	size_t waited = generation->waits ? length : 0;
 	if (range_unregister(generation->range)) {
 		unmap_in_pieces(mapping);
 		/* Nobody can reach what is left, but it is there. */
 		count -= count_mappings(mapping);
 		length -= mapping->length;
 	}
-	account_give_mappings(generation->config.account, count, length);
-	account_give(generation->config.account, RESOURCE_HOLES,
-		generation->holes);
-	atomic_fetch_sub(&waiting, generation->waiting);
-	generation->config.released(generation->config.owner);
+	account_give_mappings(generation->account, count, length);
+	account_give(generation->account, RESOURCE_HOLES, generation->holes);
+	atomic_fetch_sub(&waiting, waited);
+	generation->released(owner);
 	free(generation);
 }
 
@@ -256,9 +259,9 @@ retire(struct trap_range *range)
 	struct map_generation *generation = range->data;
 	size_t length = generation->mapping.length;
 	generation->job.run = destroy_generation;
-	if (generation->config.can_block ||
+	if (range->can_block ||
 			(length >= REAPER_WORTH_IT && waiting < MAX_WAITING)) {
-		generation->waiting = length;
+		generation->waits = true;
 		atomic_fetch_add(&waiting, length);
 		reaper_submit(&generation->job);
 	} else {

@@ -243,12 +243,15 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 		client_quota_post_refusal(quota);
 		return;
 	}
-	struct shmguard_buffer *buffer = calloc(1, sizeof(*buffer));
+	struct shmguard_buffer *buffer = malloc(sizeof(*buffer));
 	if (buffer == NULL)
 		goto err_give;
-	buffer->geometry = *geometry;
-	buffer->size = (uint32_t)size;
-	buffer->pool = pool;
+	*buffer = (struct shmguard_buffer){
+		.refs = 1,
+		.size = (uint32_t)size,
+		.pool = pool,
+		.geometry = *geometry,
+	};
 	if (pin_data(buffer) < 0) {
 		error = errno;
 		goto err_free;
@@ -258,7 +261,6 @@ shm_buffer_create(struct shm_pool *pool, uint32_t id,
 	if (buffer->resource == NULL)
 		goto err_unpin;
 
-	buffer->refs = 1;
 	shm_pool_ref(pool);
 	wl_resource_set_implementation(buffer->resource, &buffer_impl, buffer,
 		buffer_handle_resource_destroy);

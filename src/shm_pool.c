@@ -171,13 +171,13 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 		client_quota_post_refusal(quota);
 		return;
 	}
-	struct shm_pool *pool = calloc(1, sizeof(*pool));
+	struct shm_pool *pool = malloc(sizeof(*pool));
 	if (pool == NULL) {
 		discard_descriptor(fd);
 		client_quota_post_no_memory(quota);
 		goto err_give;
 	}
-	pool->quota = quota;
+	*pool = (struct shm_pool){.quota = quota, .refs = 1};
 	pool->map = open_map(quota, pool, shm, fd, size, &look);
 	if (pool->map == NULL)
 		goto err_free;
@@ -188,7 +188,6 @@ shm_pool_create(struct client_quota *quota, struct wl_resource *shm,
 		goto err_close;
 	}
 
-	pool->refs = 1;
 	wl_signal_init(&pool->tier_changed);
 	quota->refs++;
 	wl_resource_set_implementation(pool->resource, &pool_impl, pool,

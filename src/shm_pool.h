@@ -18,7 +18,7 @@ struct shm_pool {
 	struct shmguard_map *map;
 	struct wl_resource *resource; /* NULL once destroyed */
 	struct wl_signal tier_changed; /* no data; while there is a resource */
-	size_t refs;
+	unsigned int refs;
 	bool lost_reported;
 	unsigned int number; /* in the log; 0 if its creation was not logged */
 };
