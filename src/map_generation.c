@@ -211,9 +211,9 @@ map_generation_make_writable(struct trap_range *range)
 	struct map_generation *generation = range->data;
 	/* First the handler's replacement pages, then the rest: a store must not
 	 * meet a read-only page of ours. */
-	int prot = atomic_exchange(&range->prot, PROT_READ | PROT_WRITE);
+	int prot = range_change_prot(range, PROT_READ | PROT_WRITE);
 	if (client_mapping_make_writable(&generation->mapping) < 0) {
-		atomic_store(&range->prot, prot);
+		range_change_prot(range, prot);
 		return -1;
 	}
 	atomic_store_explicit(&generation->writable, true, memory_order_release);

@@ -232,6 +232,14 @@ wait_for_handlers(void)
 	}
 }
 
+int
+range_change_prot(struct trap_range *range, int prot)
+{
+	int before = atomic_exchange(&range->prot, prot);
+	wait_for_handlers();
+	return before;
+}
+
 bool
 range_unregister(struct trap_range *range)
 {

@@ -81,6 +81,10 @@ struct trap_range *range_register(void *addr, size_t length,
 /* The mapping grew in place, to at most range_max_length(). */
 void range_grow(struct trap_range *range, size_t length);
 
+/* From now on replacement pages get this protection: returns when no handler can
+ * be about to place one with the old one, which is returned. */
+int range_change_prot(struct trap_range *range, int prot);
+
 /* Hides the range from the handler, waits until no handler can be working on
  * it, and recycles it. Returns whether the memory is still ours to unmap: only
  * after this, and only if so, may it be unmapped (I3). */

@@ -178,14 +178,8 @@ replace(struct trap_range *range, struct span span, struct span all,
 {
 	/* First, for whoever finds that the mapping is not what it was. */
 	atomic_store(range->lost, true);
-	int prot;
-	do {
-		prot = atomic_load(&range->prot);
-		if (!place_zeros_or_all(span, all, prot))
-			return false;
-		/* Whoever has made the mapping writable meanwhile has not met these
-		 * pages, and is about to store to them. */
-	} while (prot != atomic_load(&range->prot));
+	if (!place_zeros_or_all(span, all, atomic_load(&range->prot)))
+		return false;
 	if (span.end == end_of_file_pages(range, all, address))
 		atomic_store(&range->zeros_from, span.start);
 
