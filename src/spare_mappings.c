@@ -11,12 +11,16 @@
 #define SPARES 16
 
 static void *_Atomic spares[SPARES];
-static _Atomic bool complete;
+/* Times that one was given up, and as many of them as have been made up for. At
+ * first none is there. */
+static _Atomic unsigned int releases = 1, made_up_for;
 
 void
 spare_mappings_fill(void)
 {
-	if (complete)
+	/* What is given up from here on is left for the next time. */
+	unsigned int seen = releases;
+	if (made_up_for == seen)
 		return;
 
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -32,25 +36,24 @@ spare_mappings_fill(void)
 		if (!atomic_compare_exchange_strong(&spares[i], &none, spare))
 			munmap(spare, page);
 	}
-	complete = true;
+	made_up_for = seen;
 }
 
 void
 spare_mappings_release(void)
 {
-	complete = false;
-	for (int i = 0; i < SPARES; i++) {
-		void *spare = atomic_exchange(&spares[i], NULL);
-		if (spare == NULL)
-			continue;
-		/* The kernel rounds up to the page. */
+	void *spare = NULL;
+	for (int i = 0; i < SPARES && spare == NULL; i++)
+		spare = atomic_exchange(&spares[i], NULL);
+	/* Not before, or it could be made up for while it is still there. */
+	releases++;
+	/* The kernel rounds up to the page. */
+	if (spare != NULL)
 		munmap(spare, 1);
-		return;
-	}
 }
 
 bool
 spare_mappings_are_complete(void)
 {
-	return complete;
+	return made_up_for == releases;
 }
