@@ -107,6 +107,24 @@ looks_in_itself(const struct elf_file *file)
 			(value & DF_SYMBOLIC) != 0);
 }
 
+/* Not elf_strptr(), which looks for the end of a table that has none for each of
+ * its strings anew. NULL: the section is no sound table of strings. */
+static const char *
+string_table(const struct elf_file *file, size_t index, size_t *size)
+{
+	Elf_Scn *section = elf_getscn(file->elf, index);
+	GElf_Shdr header;
+	if (section == NULL || gelf_getshdr(section, &header) == NULL ||
+			header.sh_type != SHT_STRTAB)
+		return NULL;
+	const Elf_Data *data = elf_getdata(section, NULL);
+	if (data == NULL || data->d_buf == NULL || data->d_size == 0)
+		return NULL;
+	const char *strings = data->d_buf;
+	*size = data->d_size;
+	return strings[*size - 1] == '\0' ? strings : NULL;
+}
+
 static void
 find_in_table(const struct elf_file *file, struct symbol_use *uses,
 	size_t count)
@@ -116,12 +134,16 @@ find_in_table(const struct elf_file *file, struct symbol_use *uses,
 	Elf_Data *data = section != NULL ? elf_getdata(section, NULL) : NULL;
 	if (data == NULL)
 		return;
+	size_t size;
+	const char *strings = string_table(file, header.sh_link, &size);
+	if (strings == NULL)
+		return;
 	GElf_Sym symbol;
 	for (int i = 1; gelf_getsym(data, i, &symbol) != NULL; i++) {
-		const char *name = elf_strptr(file->elf, header.sh_link,
-			symbol.st_name);
-		for (size_t j = 0; name != NULL && j < count; j++) {
-			if (strcmp(name, uses[j].name) == 0) {
+		if (symbol.st_name >= size)
+			continue;
+		for (size_t j = 0; j < count; j++) {
+			if (strcmp(strings + symbol.st_name, uses[j].name) == 0) {
 				uses[j].defined = symbol.st_shndx != SHN_UNDEF;
 				uses[j].index = (size_t)i;
 			}
@@ -149,7 +171,14 @@ find_in_relocations(const struct elf_file *file, GElf_Word type,
 {
 	GElf_Shdr header;
 	Elf_Scn *section = NULL;
+	/* Those of a damaged file may all be the same bytes, which would take for
+	 * ever; in others there is no more than the file has. */
+	size_t left = 0;
+	elf_rawfile(file->elf, &left);
 	while ((section = next_section(file, section, type, &header)) != NULL) {
+		if (header.sh_size > left)
+			return;
+		left -= header.sh_size;
 		Elf_Data *data = elf_getdata(section, NULL);
 		GElf_Xword info;
 		for (int i = 0; data != NULL &&

@@ -115,13 +115,19 @@ COMPOSITOR = ('libweston.so', ('wl_display_init_shm', False),
     ('wl_global_create', False), ('f', True))
 
 
-def overlapping(count, **how):
-    """Sections of relocations that all are the whole file."""
+def overlapping(count, size, **how):
+    """Sections of relocations that all are the same bytes."""
     elf = library(*COMPOSITOR, **how)
-    size = 24
-    for _ in range(count):
-        elf.sections.append((RELA, 0, 32768, 2, size, 2))
-    elf.add(bytes(32768))
+    elf.sections += [(RELA, 0, size, 2, 24, 2)] * count
+    elf.add(bytes(size))
+    return elf
+
+
+def endless_strings(size, count):
+    """Symbols whose names have no end."""
+    elf = Elf()
+    strings = elf.section(STRTAB, b'\0' + b'x' * size)
+    elf.symbols(strings, {'': 0, 'x': 1}, *[('x', False)] * count)
     return elf
 
 
@@ -164,9 +170,15 @@ def seeds():
     elf = library(*COMPOSITOR)
     elf.sections[1] = (STRTAB, elf.sections[1][1], 2, 0, 0, 2)
     yield 'names_past_the_strings', elf.bytes()
-    yield 'overlapping_sections', overlapping(300).bytes()
-    yield 'overlapping_sections_to_be_converted', overlapping(300,
+    yield 'overlapping_sections', overlapping(300, 24000).bytes()
+    yield 'overlapping_sections_to_be_converted', overlapping(300, 24000,
         order='>').bytes()
+    yield 'endless_strings', endless_strings(1000, 1000).bytes()
+    # Would take minutes, or all memory, if nothing bounded it.
+    yield 'large_and_overlapping', overlapping(20000, 2400000).bytes()
+    yield 'large_and_overlapping_to_be_converted', overlapping(20000, 2400000,
+        order='>').bytes()
+    yield 'large_and_endless', endless_strings(3000000, 100000).bytes()
     yield 'linker_list', b'\tlinux-vdso.so.1 (0x00007ffd)\n' \
         b'\tlibc.so.6 => /lib/libc.so.6 (0x00007f)\n' \
         b'\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n' \
