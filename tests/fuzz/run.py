@@ -23,6 +23,8 @@ LONG = 3600
 TIMEOUT = 60
 # Addresses for what clients claim but do not have; instrumented, too.
 MEMORY = 4096
+# Of an input, in bytes. Seeds may be longer: they are tried as they are.
+LENGTH = 65536
 LINES = 60
 
 
@@ -80,7 +82,8 @@ class Target:
         with tempfile.TemporaryDirectory() as directory:
             self.make_seeds(directory)
             status, output = run(self.program, *self.options, *words,
-                f'-max_total_time={self.seconds}', '-print_final_stats=1',
+                f'-max_total_time={self.seconds}', f'-max_len={LENGTH}',
+                '-print_final_stats=1',
                 f'-artifact_prefix={prefix}', self.kept, directory)
         edges = re.findall(r' cov: (\d+) ', output)
         total = re.search(r'inline 8-bit counters\): (\d+)', output)
