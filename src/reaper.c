@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,10 @@
 
 /* Nanoseconds. */
 #define NAP 1000000
+
+/* Descriptors that can wait although there is no memory for it: as many as libwayland
+ * takes from a client in one piece. */
+#define RESERVE 28
 
 const struct reaper_syscalls real_reaper_syscalls = {
 	.thread_create = pthread_create,
@@ -41,6 +46,9 @@ static size_t jobs;
 
 static unsigned closers;
 static struct waiting_fd *waiting_fds;
+/* For want of memory. */
+static struct waiting_fd reserve[RESERVE];
+static bool reserve_taken[RESERVE];
 
 /* Threads stay behind in the parent, and so do the mappings that the jobs are
  * about: running them here could unmap what the child puts in their place.
@@ -59,6 +67,7 @@ forget_in_child(void)
 	jobs = 0;
 	closers = 0;
 	waiting_fds = NULL;
+	memset(reserve_taken, 0, sizeof(reserve_taken));
 }
 
 __attribute__((constructor))
@@ -202,6 +211,29 @@ reaper_submit(struct reaper_job *job)
 	pthread_cond_signal(&wake_worker);
 }
 
+/* With the lock held, as what follows. */
+static struct waiting_fd *
+take_waiting(void)
+{
+	struct waiting_fd *waiting = malloc(sizeof(*waiting));
+	for (size_t i = 0; i < RESERVE && waiting == NULL; i++) {
+		if (reserve_taken[i])
+			continue;
+		reserve_taken[i] = true;
+		waiting = &reserve[i];
+	}
+	return waiting;
+}
+
+static void
+give_waiting(struct waiting_fd *waiting)
+{
+	if (waiting >= reserve && waiting < reserve + RESERVE)
+		reserve_taken[waiting - reserve] = false;
+	else
+		free(waiting);
+}
+
 static void *
 run_closer(void *data)
 {
@@ -219,9 +251,9 @@ run_closer(void *data)
 			return NULL;
 		}
 		waiting_fds = next->next;
-		pthread_mutex_unlock(&lock);
 		fd = next->fd;
-		free(next);
+		give_waiting(next);
+		pthread_mutex_unlock(&lock);
 	}
 }
 
@@ -237,9 +269,9 @@ reaper_close_blocking(int fd)
 		return;
 	}
 
-	/* Without memory the descriptor stays open for good: one of ours less
+	/* If there is no room the descriptor stays open for good: one of ours less
 	 * is better than a display thread that waits for ever. */
-	struct waiting_fd *waiting = malloc(sizeof(*waiting));
+	struct waiting_fd *waiting = take_waiting();
 	if (waiting != NULL) {
 		waiting->fd = fd;
 		waiting->next = waiting_fds;
