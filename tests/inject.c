@@ -7,9 +7,11 @@
 #include "inject_files.h"
 #include "inject_memory.h"
 #include "memory_look.h"
+#include "reaper.h"
 
 #include <shmguard/map.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +27,8 @@
 /* Of one trial, which takes milliseconds. */
 #define TRIAL_SECONDS 20
 
-/* Of pairs in the long run: of two calls that far apart the second is hardly ever
- * there because of the first. */
+/* Of pairs in the long run. Calls that are made because another has failed follow
+ * soon. */
 #define PAIR_DISTANCE 24
 
 #define CALLERS_MAX 256
@@ -149,8 +151,10 @@ check_refused(struct resources *wanted)
 	struct resources left;
 	measure_memory(&left);
 	size_t count, bytes = inject_memory_of_clients(&count);
-	ck_assert_uint_le(left.usage.bytes, bytes);
-	ck_assert_uint_le(left.usage.mappings, count);
+	if (!makes_uncharged) {
+		ck_assert_uint_le(left.usage.bytes, bytes);
+		ck_assert_uint_le(left.usage.mappings, count);
+	}
 	if (trial->outcome.failures == 1 && !makes_uncharged)
 		ck_assert_uint_eq(left.usage.mappings, count);
 	wanted->usage.bytes = left.usage.bytes;
@@ -175,6 +179,8 @@ run_again(void (*scenario)(void))
 	current = &none;
 	inject_set_plan(&(struct inject_plan){0}, current);
 	scenario();
+	/* Descriptors wait for the next that has to be closed like that. */
+	reaper_close_blocking(open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 static void
@@ -321,12 +327,12 @@ inject_run(const char *name, void (*scenario)(void))
 	fprintf(stderr, " (%u times)\n", sum);
 	ck_assert_uint_gt(calls, 0);
 
+	fprintf(stderr, "%s: %u times with all after\n", name,
+		try_all_after(name, scenario, calls, false));
 	if (harness_long()) {
-		fprintf(stderr, "%s: %u times with all after, ", name,
-			try_all_after(name, scenario, calls, false));
-		fprintf(stderr, "%u with all alike after, ",
+		fprintf(stderr, "%s: %u times with all alike after\n", name,
 			try_all_after(name, scenario, calls, true));
-		fprintf(stderr, "%u with another after\n",
+		fprintf(stderr, "%s: %u times with another after\n", name,
 			try_pairs(name, scenario, calls));
 	}
 	munmap(trial, sizeof(*trial));

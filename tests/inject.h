@@ -25,8 +25,8 @@ bool inject_happened(void);
 #define inject_works(condition) \
 	((condition) ? true : (ck_assert(inject_happened()), false))
 
-/* In this scenario files are mapped that nobody is charged for in the end: those too
- * many. */
+/* In this scenario files are mapped that nobody is charged for in the end, because
+ * they are too many, or that do not have the names of inject_files.h. */
 void inject_may_be_uncharged(void);
 
 /* `scenario` gives back all that it takes. Fails the test if nothing failed in

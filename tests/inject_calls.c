@@ -148,11 +148,27 @@ int inject_mprotect(void *address, size_t length, int protection);
 int inject_madvise(void *address, size_t length, int advice);
 int inject_mincore(void *address, size_t length, unsigned char *pages);
 
+/* Where nothing can be mapped for good nobody can put pages in the place of others. Of
+ * the handler's three tries, before the last of which it gives something up, one
+ * works. */
+static bool
+repair_fails(const void *caller)
+{
+	static _Atomic unsigned int tries;
+	if (tries < 2 && inject_fails_at(INJECT_mmap, caller)) {
+		tries++;
+		return true;
+	}
+	tries = 0;
+	return false;
+}
+
 void *
 inject_mmap(void *address, size_t length, int protection, int flags, int fd,
 	off_t offset)
 {
-	if (inject_fails(INJECT_mmap))
+	if (flags & MAP_FIXED ? repair_fails(__builtin_return_address(0)) :
+			inject_fails(INJECT_mmap))
 		return MAP_FAILED;
 	void *result = kernel->mmap(address, length, protection, flags, fd, offset);
 	if (result != MAP_FAILED && !(flags & MAP_FIXED))

@@ -219,6 +219,7 @@ serve_file(enum shmguard_blocking blocking)
 		.blocking = blocking,
 		.blocking_deadline = 10 * 1000, /* ms: it does answer */
 	};
+	inject_may_be_uncharged();
 	struct fuse_file *file = fuse_file_start(SIZE, FUSE_FILE_NORMAL);
 	ck_assert_ptr_nonnull(file);
 	int fd = fuse_file_open(file, O_RDWR);
