@@ -181,23 +181,56 @@ settle(struct stage *stage, const struct holdings *before, long attacks,
 	return known;
 }
 
-/* What is left behind once may be a cache; what is left each time is not. */
-static void
-look_for_leaks(struct stage *stage, const struct attack *attack,
-	const struct attack_options *options, struct evidence *evidence)
+static bool
+attack_again(struct stage *stage, const struct attack *attack,
+	const struct attack_options *options, const struct holdings *before,
+	struct holdings *after)
 {
-	evidence->counted = evidence->counted &&
-		settle(stage, &evidence->before, 1, &evidence->after);
-	if (!evidence_of_leak(evidence))
-		return;
 	for (int i = 0; i < LEAK_ROUNDS; i++) {
 		struct evidence again = {0};
 		run_client(stage, attack, options, &again);
 		if (!again.reported || !stage_await_service(stage))
-			return;
+			return false;
 	}
-	evidence->repeated = settle(stage, &evidence->after, LEAK_ROUNDS,
-		&evidence->last);
+	return settle(stage, before, LEAK_ROUNDS, after);
+}
+
+/* Lets ordinary clients come and go, for as long as it was since `start`. */
+static bool
+rest(struct stage *stage, int64_t start, const struct holdings *before,
+	struct holdings *after)
+{
+	const struct attack_options options = {.patience = stage->patience};
+	int64_t now = now_us(), end = now + (now - start);
+	do {
+		struct evidence ignored = {0};
+		run_client(stage, &calm_client, &options, &ignored);
+		if (!stage_await_service(stage))
+			return false;
+	} while (now_us() < end);
+	return settle(stage, before, 1, after);
+}
+
+/* What is left behind once may be a cache; what is left each time, and not by
+ * others, is not. `start`: of the attack. */
+static void
+look_for_leaks(struct stage *stage, const struct attack *attack,
+	const struct attack_options *options, int64_t start,
+	struct evidence *evidence)
+{
+	const struct holdings *before = &evidence->before;
+	evidence->counted = evidence->counted &&
+		settle(stage, before, 1, &evidence->after);
+	if (!evidence->counted ||
+			!holdings_have_grown(before, &evidence->after, 1) ||
+			!rest(stage, start, &evidence->after, &evidence->rest) ||
+			!holdings_of_attacks(before, &evidence->after,
+				&evidence->rest, 1))
+		return;
+	start = now_us();
+	evidence->repeated = attack_again(stage, attack, options,
+			&evidence->rest, &evidence->again) &&
+		rest(stage, start, &evidence->again, &evidence->rest_again);
 }
 
 static void
@@ -233,6 +266,7 @@ assault(struct stage *stage, const struct attack *attack,
 	long faults = minor_faults(pid);
 	struct beat *beat = evidence->by_frames ? &seen->frames : &seen->answers;
 	beat_reset(beat);
+	int64_t start = now_us();
 	run_client(stage, attack, options, evidence);
 	evidence->served = stage_await_service(stage);
 	evidence->wait = (int)(beat_longest(beat) / 1000);
@@ -241,6 +275,6 @@ assault(struct stage *stage, const struct attack *attack,
 	evidence->minor_faults = faults >= 0 ? minor_faults(pid) - faults : -1;
 
 	if (evidence->served && evidence->reported)
-		look_for_leaks(stage, attack, options, evidence);
+		look_for_leaks(stage, attack, options, start, evidence);
 	take_down(stage, evidence);
 }

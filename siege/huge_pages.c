@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -19,6 +20,9 @@
 
 /* Free pages of others that we dare to hold for a moment. */
 #define STOLEN_MAX 64
+
+#define TAKE_TRIES 50
+#define TAKE_PAUSE 100 /* milliseconds */
 
 static long
 count_read(void)
@@ -43,18 +47,19 @@ count_write(long count)
 	return fclose(file) == 0 ? count_read() : -1;
 }
 
-/* Asks for the pages, says when that is done, and gives them back when there is
- * nobody any more who could say something. Others who do the same wait. */
+/* Asks for the pages, says whether there are any, and gives them back when there
+ * is nobody any more who could say something. Others who do the same wait. */
 static void
 keep(int socket, long count)
 {
-	char byte = 0;
+	char byte;
 	int lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
 	if (lock >= 0)
 		flock(lock, LOCK_EX);
 	long before = count_read();
 	/* Fewer than asked for may be granted. */
 	long after = before < 0 ? before : count_write(before + count);
+	byte = after > before;
 	send(socket, &byte, 1, MSG_NOSIGNAL);
 	while (read(socket, &byte, 1) < 0 && errno == EINTR)
 		continue;
@@ -90,14 +95,29 @@ start_keeper(unsigned int count)
 	return ends[0];
 }
 
-/* Until it says something or ends; no longer once we are to end. */
-static void
+/* Until it says something or ends; no longer once we are to end. Returns whether
+ * it has pages for us. */
+static bool
 await_keeper(int keeper)
 {
-	char byte;
+	char byte = 0;
 	while (read(keeper, &byte, 1) < 0 && errno == EINTR &&
 			!client_is_interrupted())
 		continue;
+	return byte != 0;
+}
+
+/* Others may hold what is free for a moment, as we do. */
+static bool
+take(int fd, off_t size, bool patiently)
+{
+	bool taken = fallocate(fd, 0, 0, size) == 0;
+	for (int i = 0; i < TAKE_TRIES && !taken && patiently &&
+			!client_is_interrupted(); i++) {
+		poll(NULL, 0, TAKE_PAUSE);
+		taken = fallocate(fd, 0, 0, size) == 0;
+	}
+	return taken;
 }
 
 static int
@@ -120,9 +140,8 @@ huge_pages_acquire(struct huge_pages *pages, unsigned int count)
 	pages->size = (size_t)stat.st_blksize;
 
 	pages->keeper = start_keeper(count);
-	if (pages->keeper >= 0)
-		await_keeper(pages->keeper);
-	if (fallocate(pages->fd, 0, 0, (off_t)(count * pages->size)) < 0) {
+	bool granted = pages->keeper >= 0 && await_keeper(pages->keeper);
+	if (!take(pages->fd, (off_t)(count * pages->size), granted)) {
 		huge_pages_release(pages);
 		return geteuid() == 0 ? "the machine grants no huge page" :
 			"only root may ask for a huge page";

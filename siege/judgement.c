@@ -24,11 +24,26 @@ verdict_word(enum verdict verdict)
 	return words[verdict];
 }
 
-bool
-evidence_of_leak(const struct evidence *evidence)
+/* What there would be after twice as much of what ordinary clients did. */
+static long
+usual(long before, long after, long rest)
 {
-	return evidence->counted &&
-		holdings_have_grown(&evidence->before, &evidence->after, 1);
+	return rest > after ? before + 2 * (rest - after) : before;
+}
+
+bool
+holdings_of_attacks(const struct holdings *before, const struct holdings *after,
+	const struct holdings *rest, long attacks)
+{
+	const struct holdings expected = {
+		.descriptors = usual(before->descriptors, after->descriptors,
+			rest->descriptors),
+		.mappings = usual(before->mappings, after->mappings,
+			rest->mappings),
+		.private_kib = usual(before->private_kib, after->private_kib,
+			rest->private_kib),
+	};
+	return holdings_have_grown(&expected, after, attacks);
 }
 
 static void
@@ -65,7 +80,7 @@ say_shape(const struct evidence *evidence, char *text, size_t size)
 static void
 say_leak(const struct evidence *evidence, char *text, size_t size)
 {
-	const struct holdings *from = &evidence->after, *to = &evidence->last;
+	const struct holdings *from = &evidence->rest, *to = &evidence->again;
 	snprintf(text, size, "%d attacks later: %+ld descriptors, %+ld mappings, "
 		"%+ld KiB", LEAK_ROUNDS, to->descriptors - from->descriptors,
 		to->mappings - from->mappings, to->private_kib - from->private_kib);
@@ -163,8 +178,8 @@ judge(const struct evidence *evidence, char *word, size_t word_size,
 		verdict = judge_report(&evidence->report, text, text_size);
 	}
 	if (verdict < VERDICT_LEAK && evidence->repeated &&
-			holdings_have_grown(&evidence->after, &evidence->last,
-				LEAK_ROUNDS)) {
+			holdings_of_attacks(&evidence->rest, &evidence->again,
+				&evidence->rest_again, LEAK_ROUNDS)) {
 		say_leak(evidence, text, text_size);
 		verdict = VERDICT_LEAK;
 	} else if (verdict < VERDICT_STALL && stalled >= STALL_MIN) {

@@ -15,7 +15,7 @@ enum verdict {
 	VERDICT_SKIP,     /* does not apply here; no failure */
 	VERDICT_UNPROVEN, /* the bad memory was never really read */
 	VERDICT_STALL,    /* others waited too long */
-	VERDICT_LEAK,     /* something is left behind with each attack */
+	VERDICT_LEAK,     /* each attack leaves more behind than others do */
 	VERDICT_WRONG,    /* an innocent client hurt, a guilty one never told */
 	VERDICT_STARVED,  /* others could not connect, map or allocate */
 	VERDICT_HANG,     /* nobody is answered */
@@ -38,9 +38,12 @@ struct evidence {
 	bool killed;  /* `status` is known */
 	int status;   /* as from wait(2) */
 	long minor_faults;
-	struct holdings before, after, last; /* last: LEAK_ROUNDS later */
-	bool counted;  /* before and after are known */
-	bool repeated; /* last is too */
+	struct holdings before, after;
+	bool counted;  /* these are known */
+	/* If there was more after it: after ordinary clients for as long as it took,
+	 * LEAK_ROUNDS more attacks, and ordinary clients for as long as these. */
+	struct holdings rest, again, rest_again;
+	bool repeated; /* these are known */
 
 	/* Of the bystanders. Milliseconds. */
 	bool served; /* afterwards */
@@ -57,8 +60,10 @@ struct evidence {
 /* Waits shorter than that beyond the usual are not counted: milliseconds. */
 #define STALL_MIN 200
 
-/* Whether there was more after the attack than before. */
-bool evidence_of_leak(const struct evidence *evidence);
+/* Whether so many attacks left more behind than ordinary clients do. They leave
+ * something as well with some compositors, for ever or until a cache is full. */
+bool holdings_of_attacks(const struct holdings *before,
+	const struct holdings *after, const struct holdings *rest, long attacks);
 
 /* Says what it is in a word, such as CRASH(SIGBUS), and in a line. */
 enum verdict judge(const struct evidence *evidence, char *word,
