@@ -26,13 +26,13 @@
 
 enum flag_bit {
 #define FLAG(name) name##_BIT,
-#include "wire_flags.inc"
+#include "policy_flags.inc"
 #undef FLAG
 };
 
 enum flag {
 #define FLAG(name) name = 1 << name##_BIT,
-#include "wire_flags.inc"
+#include "policy_flags.inc"
 #undef FLAG
 };
 

@@ -24,21 +24,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const uint32_t formats[] = {
-#define FORMAT_NAME(name, number) number,
-#include "wire_formats.inc"
-#undef FORMAT_NAME
-};
-
 enum flag_bit {
 #define FLAG(name) name##_BIT,
-#include "wire_flags.inc"
+#include "policy_flags.inc"
 #undef FLAG
 };
 
 enum flag {
 #define FLAG(name) name = 1 << name##_BIT,
-#include "wire_flags.inc"
+#include "policy_flags.inc"
 #undef FLAG
 };
 
@@ -116,12 +110,11 @@ void
 wire_add_format(void *world, const int32_t *args)
 {
 	struct wire *wire = world;
-	size_t count = sizeof(formats) / sizeof(*formats);
 	if (wire->guard == NULL)
 		return;
-	uint32_t format = formats[(size_t)args[0] % count];
+	uint32_t format = wire_formats[(size_t)args[0] % wire_format_count];
 	FUZZ_CHECK(shmguard_add_format(wire->guard, format) == 0 ||
-		(errno == ENOTSUP && format == formats[count - 1]),
+		(errno == ENOTSUP && format == wire_formats[wire_format_count - 1]),
 		"format 0x%08x: %s", format, strerror(errno));
 }
 

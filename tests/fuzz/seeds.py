@@ -3,8 +3,8 @@
 """Scripts for the fuzz targets, as text and as the bytes that the targets take.
 
 seeds.py make TARGET DIR: writes a file to DIR for each seed of the target:
-seeds/TARGET/*.txt are translated (see below), all other files are copied, and
-what seeds/TARGET/*.py print to a directory comes as it is.
+seeds/TARGET/*.txt are translated (see below), the seeds() of seeds/TARGET/*.py
+yield names and bytes, and all other files are copied.
 seeds.py explain TARGET FILE: prints an input of the target as text.
 
 A line of text is an operation of TARGET_ops.inc and its arguments: numbers, names

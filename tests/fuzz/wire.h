@@ -18,6 +18,10 @@
 #define WIRE_HELD 4
 #define WIRE_VIEWS 4
 
+/* The formats of wire_formats.inc. */
+extern const uint32_t wire_formats[];
+extern const size_t wire_format_count;
+
 /* Has a reference. */
 struct wire_held {
 	struct shmguard_buffer *buffer; /* NULL: none */

@@ -13,11 +13,12 @@
 #define MANAGER_GET_POOL_FEEDBACK 1
 #define FEEDBACK_DESTROY 0
 
-static const uint32_t formats[] = {
+const uint32_t wire_formats[] = {
 #define FORMAT_NAME(name, number) number,
 #include "wire_formats.inc"
 #undef FORMAT_NAME
 };
+const size_t wire_format_count = sizeof(wire_formats) / sizeof(*wire_formats);
 
 enum global {
 #define GLOBAL(name) name,
@@ -109,7 +110,7 @@ wire_create_buffer(void *world, const int32_t *args)
 	wire_client_send(client, pool, POOL_CREATE_BUFFER, (uint32_t[]){
 		number, (uint32_t)args[3], (uint32_t)args[4], (uint32_t)args[5],
 		(uint32_t)args[6],
-		formats[(size_t)args[7] % (sizeof(formats) / sizeof(*formats))],
+		wire_formats[(size_t)args[7] % wire_format_count],
 	}, 6, -1);
 }
 
