@@ -286,10 +286,15 @@ unlock_after_fork(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Nobody here can be told that there is no memory for it: then it is tried again. */
 static void
-watch_forks(void)
+take_lock(void)
 {
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	static bool watches_forks;
+	pthread_mutex_lock(&lock);
+	if (!watches_forks)
+		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
+			unlock_after_fork) == 0;
 }
 
 static bool
@@ -303,7 +308,7 @@ static struct reaper_job *
 unlist_unseen(void)
 {
 	struct reaper_job *unseen = NULL, **link = &orphans;
-	pthread_mutex_lock(&lock);
+	take_lock();
 	while (*link != NULL) {
 		struct reaper_job *job = *link;
 		if (has_views(((struct map_generation *)job)->range)) {
@@ -340,12 +345,9 @@ put_barrier_into_other_threads(void)
 static void
 orphan(struct trap_range *range)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, watch_forks);
-
 	struct map_generation *generation = range->data;
 	bool ours = range->views_at == this_thread();
-	pthread_mutex_lock(&lock);
+	take_lock();
 	generation->job.next = orphans;
 	orphans = &generation->job;
 	atomic_store(&range->orphaned, true);
