@@ -78,8 +78,7 @@ int client_mapping_duplicate(const struct client_mapping *mapping,
 int client_mapping_make_writable(struct client_mapping *mapping);
 
 /* Whether the file has the page that holds the mapping's byte `offset`. Never
- * faults. False also where the kernel cannot tell (Linux before 5.14 in a sandbox
- * that forbids process_vm_readv(2)). */
+ * faults. False also where the kernel cannot tell, which Linux always can. */
 bool client_mapping_is_backed(const struct client_mapping *mapping,
 	size_t offset);
 

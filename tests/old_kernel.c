@@ -14,18 +14,28 @@
 #define MADV_POPULATE_READ 22
 #endif
 
+#define SYS_NONE UINT32_MAX
+
 bool
-old_kernel_forget_how_to_look(bool forbid_reading)
+old_kernel_forget_how_to_look(enum old_kernel_look look)
 {
+	uint32_t read_call = look >= OLD_KERNEL_READS_NOTHING ?
+		SYS_process_vm_readv : SYS_NONE;
+	uint32_t mask_call = look >= OLD_KERNEL_TELLS_NOTHING ?
+		SYS_rt_sigprocmask : SYS_NONE;
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			forbid_reading ? SYS_process_vm_readv : UINT32_MAX, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, read_call, 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mask_call, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 4),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			offsetof(struct seccomp_data, args[2])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_POPULATE_READ, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_POPULATE_READ, 4, 2),
+		/* Those that ask for something have to go on working. */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),

@@ -510,14 +510,21 @@ TEST(backed_up_to_the_end_of_the_file)
 
 TEST(backed_by_kernels_without_populate_read)
 {
-	if (!old_kernel_forget_how_to_look(false))
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_POPULATES_NOTHING))
+		SKIP("no seccomp filters: %s", strerror(errno));
+	check_what_is_backed();
+}
+
+TEST(backed_in_sandboxes_that_forbid_reading_memory)
+{
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_READS_NOTHING))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	check_what_is_backed();
 }
 
 TEST(not_backed_where_the_kernel_cannot_tell)
 {
-	if (!old_kernel_forget_how_to_look(true))
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_TELLS_NOTHING))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	int fd = harness_memfd(page, 1, 0);
 	struct client_mapping mapping = must_open(fd, request(page));

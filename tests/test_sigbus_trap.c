@@ -194,10 +194,9 @@ TEST(I3_neighbours_are_not_touched)
 	tear_down();
 }
 
-TEST(I7_kernel_without_populate_read)
+static void
+check_one_precise_repair(void)
 {
-	if (!old_kernel_forget_how_to_look(false))
-		SKIP("no seccomp filters: %s", strerror(errno));
 	set_up(64);
 	trapped_memory_truncate(&memory, 24);
 	ck_assert_int_eq(trapped_memory_read(&memory, 50), 0);
@@ -206,9 +205,23 @@ TEST(I7_kernel_without_populate_read)
 	tear_down();
 }
 
+TEST(I7_kernel_without_populate_read)
+{
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_POPULATES_NOTHING))
+		SKIP("no seccomp filters: %s", strerror(errno));
+	check_one_precise_repair();
+}
+
+TEST(I7_sandbox_that_forbids_reading_memory)
+{
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_READS_NOTHING))
+		SKIP("no seccomp filters: %s", strerror(errno));
+	check_one_precise_repair();
+}
+
 TEST(I7_kernel_that_cannot_tell_what_is_there)
 {
-	if (!old_kernel_forget_how_to_look(true))
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_TELLS_NOTHING))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	set_up(64);
 	trapped_memory_truncate(&memory, 24);
@@ -223,7 +236,7 @@ TEST(I7_kernel_that_cannot_tell_what_is_there)
 
 TEST(I7_kernel_that_cannot_tell_takes_few_signals)
 {
-	if (!old_kernel_forget_how_to_look(true))
+	if (!old_kernel_forget_how_to_look(OLD_KERNEL_TELLS_NOTHING))
 		SKIP("no seccomp filters: %s", strerror(errno));
 	set_up(256);
 	trapped_memory_truncate(&memory, 0);
