@@ -114,7 +114,7 @@ map_add_generation(struct shmguard_map *map, struct trap_range *_Atomic *current
 	return 0;
 }
 
-static int
+int
 map_from_descriptor(struct shmguard_map *map, size_t size, bool writable,
 	struct client_mapping *mapping)
 {
@@ -142,9 +142,8 @@ static bool
 needs_descriptor(const struct shmguard_map *map,
 	const struct client_mapping *mapping)
 {
-	bool can_duplicate = mapping->shared || mapping->handle != NULL;
-	return map->verdict.hugetlb || !can_duplicate || map->writes_by_copy ||
-		map->tier == SHMGUARD_TIER_COPIED;
+	return map->tier == SHMGUARD_TIER_COPIED || map->writes_by_copy ||
+		!client_mapping_can_duplicate(mapping);
 }
 
 static int

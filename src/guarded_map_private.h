@@ -72,6 +72,11 @@ void map_unref(struct shmguard_map *map);
 int map_add_generation(struct shmguard_map *map,
 	struct trap_range *_Atomic *current, struct client_mapping *mapping);
 
+/* A new mapping of `size` bytes of the file, whose descriptor the map has kept. 0, or -1
+ * with errno. */
+int map_from_descriptor(struct shmguard_map *map, size_t size, bool writable,
+	struct client_mapping *mapping);
+
 /* An access to bytes of a pinned range begins, which has holes of the file filled:
  * charges the client for them, or gives the range up. Any thread. */
 void map_charge_holes(struct shmguard_map *map, struct trap_range *range,

@@ -172,8 +172,16 @@ allow_writing(struct shmguard_map *map)
 		return 0;
 
 	struct client_mapping shared;
-	if (client_mapping_duplicate(mapping, map->size, true, &shared) < 0)
+	if (map->fd >= 0 ? map_from_descriptor(map, map->size, true, &shared) < 0 :
+			client_mapping_duplicate(mapping, map->size, true,
+				&shared) < 0)
 		return -1;
+	if (!shared.shared) {
+		/* Write-sealed meanwhile: stores would not reach the file. */
+		client_mapping_close(&shared);
+		errno = EPERM;
+		return -1;
+	}
 	return map_add_generation(map, &map->writing, &shared);
 }
 

@@ -289,6 +289,38 @@ client_mapping_duplicate(const struct client_mapping *mapping, size_t length,
 	return 0;
 }
 
+/* Found out with a page of our own, once per process. */
+static bool
+kernel_duplicates(void)
+{
+	static _Atomic int cached = -1;
+
+	int answer = atomic_load_explicit(&cached, memory_order_relaxed);
+	if (answer >= 0)
+		return answer;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = map_syscalls->mmap(NULL, page, PROT_NONE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (first == MAP_FAILED)
+		return true; /* for all that is known */
+	void *second = map_syscalls->mremap(first, 0, page, MREMAP_MAYMOVE, NULL);
+	answer = second != MAP_FAILED || (errno != ENOSYS && errno != EPERM &&
+		errno != ENOTSUP);
+	if (second != MAP_FAILED || !answer)
+		atomic_store_explicit(&cached, answer, memory_order_relaxed);
+	if (second != MAP_FAILED)
+		map_syscalls->munmap(second, page);
+	map_syscalls->munmap(first, page);
+	return answer;
+}
+
+bool
+client_mapping_can_duplicate(const struct client_mapping *mapping)
+{
+	return (mapping->shared || mapping->handle != NULL) &&
+		!has_huge_pages(mapping->block_size) && kernel_duplicates();
+}
+
 int
 client_mapping_make_writable(struct client_mapping *mapping)
 {

@@ -73,6 +73,10 @@ int client_mapping_grow(struct client_mapping *mapping, size_t length);
 int client_mapping_duplicate(const struct client_mapping *mapping,
 	size_t length, bool writable, struct client_mapping *copy);
 
+/* Whether that can be done with this one. Not in sandboxes that forbid mremap(2), nor
+ * where there is none. */
+bool client_mapping_can_duplicate(const struct client_mapping *mapping);
+
 /* EACCES or EPERM: the file cannot be written. ENOTSUP: a private mapping, which
  * wants a writable duplicate instead. */
 int client_mapping_make_writable(struct client_mapping *mapping);
