@@ -10,6 +10,10 @@
 #include <sys/sysinfo.h>
 #endif
 
+/* In what mincore(2) says of a page; it keeps the other bits for later. */
+#define PRESENT 1
+#define UNKNOWN 2
+
 /* For files that are not ours to write the kernel says that all is there. */
 static void
 look(struct hole_window *window, const char *at, size_t length, size_t page)
@@ -25,12 +29,20 @@ look(struct hole_window *window, const char *at, size_t length, size_t page)
 	if (mincore((void *)start, pages * page, window->pages) == 0)
 		return;
 #endif
-	memset(window->pages, 1, pages);
+	memset(window->pages, UNKNOWN, pages);
+}
+
+static enum hole_kind
+kind_of(unsigned char page)
+{
+	if (page & PRESENT)
+		return HOLE_PRESENT;
+	return page == UNKNOWN ? HOLE_UNKNOWN : HOLE_ABSENT;
 }
 
 size_t
 hole_window_run(struct hole_window *window, const void *at, size_t length,
-	size_t ahead, bool *absent)
+	size_t ahead, enum hole_kind *kind)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	const char *first = at;
@@ -39,9 +51,9 @@ hole_window_run(struct hole_window *window, const void *at, size_t length,
 
 	size_t i = (size_t)(first - window->start) / page;
 	size_t run = page - (size_t)(first - window->start) % page;
-	*absent = (window->pages[i] & 1) == 0;
+	*kind = kind_of(window->pages[i]);
 	while (run < length && window->start + ++i * page < window->end &&
-			((window->pages[i] & 1) == 0) == *absent)
+			kind_of(window->pages[i]) == *kind)
 		run += page;
 	return run < length ? run : length;
 }
@@ -53,15 +65,23 @@ hole_check_absent(const void *start, size_t length)
 	const char *at = start;
 	size_t sum = 0;
 	while (length > 0) {
-		bool absent;
+		enum hole_kind kind;
 		size_t run = hole_window_run(&window, at, length, length,
-			&absent);
-		if (absent)
+			&kind);
+		if (kind != HOLE_PRESENT)
 			sum += run;
 		at += run;
 		length -= run;
 	}
 	return sum;
+}
+
+bool
+hole_check_works(void)
+{
+	/* Of the stack there is at least the end. */
+	char here = 0;
+	return hole_check_absent(&here, 1) == 0;
 }
 
 size_t

@@ -20,15 +20,23 @@ struct hole_window {
 	unsigned char pages[HOLE_WINDOW_PAGES];
 };
 
-/* How many of the `length` bytes from `at` on are alike: present, or in pages that
- * are in no memory. The latter are holes, or swapped out. Moves the window where
+enum hole_kind {
+	HOLE_PRESENT,
+	HOLE_ABSENT,  /* in no memory: a hole, or swapped out */
+	HOLE_UNKNOWN, /* a sandbox forbids mincore(2) */
+};
+
+/* How many of the `length` bytes from `at` on are of one kind. Moves the window where
  * it has to, to look up to `ahead` bytes ahead, which must be mapped. Any thread,
  * each with a window of its own. */
 size_t hole_window_run(struct hole_window *window, const void *at,
-	size_t length, size_t ahead, bool *absent);
+	size_t length, size_t ahead, enum hole_kind *kind);
 
-/* Bytes of `length` at `start` in pages that are in no memory. */
+/* Bytes of `length` at `start` in pages that are not known to be in memory. */
 size_t hole_check_absent(const void *start, size_t length);
+
+/* Whether any pages are known to be. */
+bool hole_check_works(void);
 
 /* Bytes that the system has swapped out: so many may be absent and no holes. */
 size_t hole_check_swapped(void);

@@ -61,9 +61,11 @@ copy_row(struct shmguard_map *map, struct trap_range *range,
 	size_t ahead = (copy->rows - row - 1) * copy->stride + copy->row;
 
 	for (size_t left = copy->row; left > 0;) {
-		bool absent;
-		size_t run = hole_window_run(window, from, left, ahead, &absent);
-		if (absent)
+		enum hole_kind kind;
+		size_t run = hole_window_run(window, from, left, ahead, &kind);
+		if (kind == HOLE_UNKNOWN)
+			map_charge_holes(map, range, run);
+		if (kind == HOLE_ABSENT)
 			copy_absent(map, range, to, from, run);
 		else
 			memcpy(to, from, run);

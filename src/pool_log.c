@@ -231,7 +231,7 @@ static int64_t
 resident_bytes(const struct shm_pool *pool)
 {
 	size_t size = shmguard_map_size(pool->map);
-	if (!is_shmem(shmguard_map_reason(pool->map)))
+	if (!is_shmem(shmguard_map_reason(pool->map)) || !hole_check_works())
 		return -1;
 	struct trap_range *range = guarded_map_pin(pool->map);
 	if (range == NULL)
