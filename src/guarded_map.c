@@ -7,6 +7,7 @@
 #include "log.h"
 #include "map_generation.h"
 #include "nosigbus_map.h"
+#include "private_pages.h"
 #include "reaper.h"
 #include "sigbus_trap.h"
 
@@ -14,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const struct shmguard_policy default_policy;
@@ -196,6 +198,17 @@ guarded_map_warn_of_other_handler(const struct shmguard_policy *policy)
 			"shmguard_handle_sigbus() first, or clients can crash us");
 }
 
+/* I12 is asked for with calls that may fail: said once, not for each map. */
+static void
+warn_of_exposure(const struct shmguard_policy *policy)
+{
+	static atomic_flag looked = ATOMIC_FLAG_INIT;
+	if (!atomic_flag_test_and_set(&looked) && !private_pages_can_be_kept())
+		guard_log(policy, SHMGUARD_LOG_ERROR,
+			"clients' memory will be in core dumps and in forked "
+			"children: madvise: %s", strerror(errno));
+}
+
 static struct account *
 make_account(const struct shmguard_policy *policy)
 {
@@ -283,6 +296,7 @@ guarded_map_open(int fd, size_t size, const struct shmguard_policy *policy,
 		goto refused;
 	}
 
+	warn_of_exposure(policy);
 	if (reason_out != NULL)
 		*reason_out = verdict.reason;
 	return map;
