@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,6 +89,21 @@ look_at(int fd, struct quick_look *look)
 	return true;
 }
 
+/* By its name, which the kernel makes without asking anybody: "socket:[1]" for what is
+ * in no file system, a path for what is. Not snprintf(3): for handlers, too. */
+static bool
+is_named_as_file(int fd)
+{
+	char path[32] = "/proc/self/fd/", name[1];
+	size_t end = strlen(path);
+	int power = 1;
+	while (fd / power >= 10)
+		power *= 10;
+	for (; power > 0; power /= 10)
+		path[end++] = (char)('0' + fd / power % 10);
+	return readlink(path, name, 1) == 1 && (name[0] == '/' || name[0] == '(');
+}
+
 bool
 fd_may_be_file(int fd)
 {
@@ -96,11 +112,13 @@ fd_may_be_file(int fd)
 	bool may_be;
 	if (statx_cached(fd, &file))
 		may_be = S_ISREG(file.stx_mode) || S_ISDIR(file.stx_mode);
+	else if (errno == ENOSYS || errno == EPERM)
+		/* A kernel that lacks the call, or a sandbox. */
+		may_be = is_named_as_file(fd);
 	else
 		/* FUSE tells nothing to other users than the server's. The rest
-		 * is a descriptor that is not open and kernels that lack the
-		 * call or forbid it. */
-		may_be = errno != EBADF && errno != ENOSYS && errno != EPERM;
+		 * is a descriptor that is not open. */
+		may_be = errno != EBADF;
 	errno = saved_errno;
 	return may_be;
 }
