@@ -178,6 +178,30 @@ close_may_block(const struct quick_look *look)
 		(S_ISCHR(look->type) && !look->harmless_device);
 }
 
+/*
+ * Where the kernel has no seals (built without memfd_create(2), or in a sandbox) shared
+ * memory and huge pages are files like others, on a mount of ours: then it can be asked.
+ */
+static bool
+get_local_kind(int fd, struct fd_verdict *verdict)
+{
+#ifdef __linux__
+	struct statfs filesystem;
+	if (fstatfs(fd, &filesystem) < 0)
+		return false;
+	verdict->fills_holes = (uint32_t)filesystem.f_type == TMPFS_MAGIC;
+	if ((uint32_t)filesystem.f_type == HUGETLBFS_MAGIC) {
+		verdict->hugetlb = true;
+		verdict->block_size = (size_t)filesystem.f_bsize;
+		verdict->reason = SHMGUARD_REASON_HUGETLB;
+	}
+#else
+	(void)fd;
+	(void)verdict;
+#endif
+	return true;
+}
+
 static void
 judge_other(int fd, struct fd_verdict *verdict)
 {
@@ -195,6 +219,8 @@ judge_other(int fd, struct fd_verdict *verdict)
 		verdict->reason = look.may_block ? SHMGUARD_REASON_MAY_BLOCK :
 			SHMGUARD_REASON_LOCAL_FILE;
 		verdict->may_block = look.may_block;
+		if (!look.may_block && !get_local_kind(fd, verdict))
+			refuse(verdict, SHMGUARD_REASON_UNMAPPABLE);
 	}
 }
 
