@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -89,6 +90,17 @@ harness_skip(const char *format, ...)
 	from_child->skipped = true;
 }
 
+void
+harness_lacks(const char *call)
+{
+	int error = errno;
+	if (getpid() == harness_pid)
+		ck_abort_msg("%s: %s", call, strerror(error));
+	harness_skip("%s: %s", call, strerror(error));
+	from_child->returned = true;
+	_exit(EXIT_SUCCESS);
+}
+
 bool
 harness_long(void)
 {
@@ -124,13 +136,35 @@ harness_open_fds(void)
 	return list_fds(NULL);
 }
 
-int
-harness_memfd(size_t size, int fill, int seals)
+static bool
+is_lack(int error)
+{
+	return error == ENOSYS || error == EPERM || error == EINVAL;
+}
+
+static int
+make_memfd(int seals)
 {
 	int fd = memfd_create("test",
 		MFD_CLOEXEC | (seals >= 0 ? MFD_ALLOW_SEALING : 0));
-	if (fd < 0)
+	if (fd >= 0 && fcntl(fd, F_GET_SEALS) >= 0)
+		return fd;
+	if (!is_lack(errno))
 		ck_abort_msg("memfd_create: %s", strerror(errno));
+	if (seals > 0)
+		harness_lacks(fd < 0 ? "memfd_create" : "F_GET_SEALS");
+	if (fd >= 0)
+		close(fd);
+	fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		ck_abort_msg("/dev/shm: %s", strerror(errno));
+	return fd;
+}
+
+int
+harness_memfd(size_t size, int fill, int seals)
+{
+	int fd = make_memfd(seals);
 	if (ftruncate(fd, (off_t)size) < 0)
 		ck_abort_msg("ftruncate to %zu: %s", size, strerror(errno));
 
@@ -145,8 +179,33 @@ harness_memfd(size_t size, int fill, int seals)
 		done += (size_t)written;
 	}
 
-	if (seals > 0 && fcntl(fd, F_ADD_SEALS, seals) < 0)
-		ck_abort_msg("F_ADD_SEALS %#x: %s", seals, strerror(errno));
+	if (seals > 0)
+		harness_add_seals(fd, seals);
+	return fd;
+}
+
+void
+harness_add_seals(int fd, int seals)
+{
+	if (fcntl(fd, F_ADD_SEALS, seals) == 0)
+		return;
+	int error = errno;
+	int other = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (other < 0 && is_lack(errno))
+		harness_lacks("memfd_create");
+	if (fcntl(other, F_GET_SEALS) < 0 && is_lack(errno))
+		harness_lacks("F_GET_SEALS");
+	ck_abort_msg("F_ADD_SEALS %#x: %s", seals, strerror(error));
+}
+
+int
+harness_eventfd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0 && is_lack(errno))
+		harness_lacks("eventfd");
+	if (fd < 0)
+		ck_abort_msg("eventfd: %s", strerror(errno));
 	return fd;
 }
 

@@ -39,6 +39,11 @@ __attribute__((format(printf, 1, 2)))
 void harness_skip(const char *format, ...);
 #define SKIP(...) do { harness_skip(__VA_ARGS__); return; } while (0)
 
+/* The same from anywhere in a test: it needs a call that has just failed, with errno, in
+ * a way that says that it is not to be had here. */
+__attribute__((noreturn))
+void harness_lacks(const char *call);
+
 /* Whether the caller of the suite has time: ./test --long. */
 bool harness_long(void);
 
@@ -46,7 +51,17 @@ bool harness_long(void);
 int harness_open_fds(void);
 
 /* A memfd of `size` bytes, every byte `fill`, with these F_SEAL_* bits added.
- * `seals` < 0: created without MFD_ALLOW_SEALING. Fails the test on error. */
+ * `seals` < 0: created without MFD_ALLOW_SEALING. Fails the test on error. Where there
+ * are no memfds, or none with seals, it is a file in /dev/shm, as clients then make
+ * them; or the test is skipped if there are to be seals. */
 int harness_memfd(size_t size, int fill, int seals);
+
+/* Adds F_SEAL_* bits to a file of harness_memfd(), with `seals` >= 0. Fails the test on
+ * error; skips it where there are none. */
+void harness_add_seals(int fd, int seals);
+
+/* An eventfd that does not block. Fails the test on error; skips it where there are
+ * none. */
+int harness_eventfd(void);
 
 #endif

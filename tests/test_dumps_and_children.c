@@ -56,7 +56,7 @@ secret_file(int seals)
 		ck_assert_int_eq(pwrite(fd, secret, sizeof(secret), (off_t)at),
 			sizeof(secret));
 	if (seals > 0)
-		ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+		harness_add_seals(fd, seals);
 	for (size_t i = 0; i < sizeof(secret); i++)
 		inverted[i] = (unsigned char)~secret[i];
 	explicit_bzero(secret, sizeof(secret));

@@ -6,6 +6,7 @@
 
 #include "fake_kernel.h"
 #include "memory_look.h"
+#include "needs.h"
 #include "reaper_watch.h"
 
 #include <errno.h>
@@ -105,6 +106,7 @@ check_held_fds(const struct shmguard_policy *policy, int client, bool nosigbus,
 
 TEST(I8_maps_hold_no_descriptor)
 {
+	needs_mremap();
 	check_held_fds(&default_policy, sealed_file(), false, 0);
 	check_held_fds(&default_policy, sealable_file(), false, 0);
 	check_held_fds(&default_policy, short_file(), false, 0);
@@ -118,6 +120,7 @@ TEST(I8_maps_hold_no_descriptor)
 
 TEST(I8_nosigbus_maps_hold_no_descriptor)
 {
+	needs_mremap();
 	check_held_fds(&default_policy, sealable_file(), true, 0);
 	check_held_fds(&host_policy, unsealable_file(), true, 0);
 	/* Stores are written to the file where nothing traps faults. */
@@ -256,6 +259,7 @@ count_log_line(enum shmguard_log_level level, const char *line, void *data)
 
 TEST(I4_replaced_handler_is_logged_once)
 {
+	needs_madvise();
 	struct shmguard_policy policy = {
 		.log = count_log_line, .log_data = &log_lines,
 	};
@@ -275,6 +279,7 @@ TEST(I4_replaced_handler_is_logged_once)
 
 TEST(I12_kept_out_of_core_dumps_and_children)
 {
+	needs_madvise();
 	struct shmguard_policy dump = {.dump_client_memory = true};
 	struct shmguard_view view;
 	for (int i = 0; i < 3; i++) {
@@ -328,6 +333,7 @@ use_maps_in_child(struct shmguard_map *map, struct shmguard_map *other,
 
 TEST(I3_forked_child_closes_maps_without_harm)
 {
+	needs_madvise();
 	size_t size = PAGES * page_size();
 	struct shmguard_map *map = must_open(sealable_file(), &default_policy);
 	/* Large enough for the reaper. */

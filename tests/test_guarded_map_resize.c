@@ -6,6 +6,7 @@
 
 #include "fake_kernel.h"
 #include "memory_look.h"
+#include "needs.h"
 #include "range_registry.h"
 
 #include <errno.h>
@@ -145,6 +146,7 @@ check_all_growth(void)
 
 TEST(F6_I6_grows_where_it_is_if_it_can)
 {
+	needs_mremap();
 	fake_kernel.roomy = true;
 	check_all_growth();
 
@@ -203,8 +205,7 @@ TEST(I6_grows_before_linux_6_7)
 	for (int i = 0; i < 2; i++) {
 		fake_kernel.tight = i == 1;
 		int client = numbered_memfd(100);
-		ck_assert_int_eq(fcntl(client, F_ADD_SEALS,
-			F_SEAL_SHRINK | F_SEAL_WRITE), 0);
+		harness_add_seals(client, F_SEAL_SHRINK | F_SEAL_WRITE);
 		struct shmguard_map *map = must_open(client, 1, NULL);
 		struct shmguard_view first = must_read(map, 1), last;
 		ck_assert_int_eq(shmguard_map_resize(map, 100 * page), 0);
@@ -345,7 +346,7 @@ static int
 sealed_memfd(size_t pages)
 {
 	int fd = numbered_memfd(pages);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	harness_add_seals(fd, F_SEAL_SHRINK);
 	return fd;
 }
 
@@ -418,6 +419,7 @@ TEST(F1_policy_forbids_what_is_not_sealed)
 
 TEST(F1_adopted_seal)
 {
+	needs_seals();
 	int client = numbered_memfd(2);
 	struct shmguard_map *map = must_open(client, 2, &adopt_policy);
 	ck_assert_int_eq(shmguard_map_reason(map), SHMGUARD_REASON_ADOPTED);
@@ -437,6 +439,8 @@ TEST(F1_adopted_seal)
 
 TEST(nosigbus_map_that_must_move_is_trapped)
 {
+	needs_mremap();
+	needs_memfd();
 	fake_kernel.has_nosigbus = true;
 	fake_kernel.tight = true;
 	int client = numbered_memfd(4);
@@ -458,6 +462,7 @@ TEST(nosigbus_map_that_must_move_is_trapped)
 
 TEST(nosigbus_map_without_a_handler_never_becomes_dangerous)
 {
+	needs_memfd();
 	fake_kernel.has_nosigbus = true;
 	fake_kernel.tight = true;
 	int client = numbered_memfd(4);

@@ -6,6 +6,7 @@
 
 #include "fake_kernel.h"
 #include "memory_look.h"
+#include "needs.h"
 #include "range_registry.h"
 
 #include <errno.h>
@@ -385,9 +386,9 @@ check_read_only_files(const struct shmguard_policy *policy)
 	close(fd);
 	for (int i = 0; i < 2; i++) {
 		client = numbered_memfd(PAGES);
-		ck_assert_int_eq(fcntl(client, F_ADD_SEALS, seals[i]), 0);
+		harness_add_seals(client, seals[i]);
 		check_cannot_write(client, policy);
-		ck_assert_int_eq(fcntl(client, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+		harness_add_seals(client, F_SEAL_SHRINK);
 		check_cannot_write(client, policy);
 		close(client);
 	}
@@ -466,6 +467,8 @@ TEST(failed_write_access_leaves_reading_alone)
 
 TEST(failed_write_access_leaves_a_nosigbus_map_alone)
 {
+	needs_mremap();
+	needs_memfd();
 	fake_kernel.has_nosigbus = true;
 	check_failing_write_access(2);
 }

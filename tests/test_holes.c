@@ -37,10 +37,7 @@ find_page_size(void)
 static int
 sparse_file(size_t size)
 {
-	int fd = memfd_create("sparse", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
-	return fd;
+	return harness_memfd(size, 0, 0);
 }
 
 static void

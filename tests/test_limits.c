@@ -8,6 +8,7 @@
 #include "fake_kernel.h"
 #include "limit_defaults.h"
 #include "memory_look.h"
+#include "needs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -332,6 +333,7 @@ grow_map(bool moving)
 
 TEST(I9_growing_in_place_is_counted)
 {
+	needs_mremap();
 	grow_map(false);
 }
 

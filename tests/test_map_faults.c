@@ -7,6 +7,7 @@
 #include "fake_kernel.h"
 #include "guarded_map.h"
 #include "memory_look.h"
+#include "needs.h"
 #include "range_registry.h"
 
 #include <errno.h>
@@ -27,6 +28,15 @@
 #include <unistd.h>
 
 enum { PAGES = 8 };
+
+static struct fault_notifier *
+make_notifier(void)
+{
+	struct fault_notifier *notifier = fault_notifier_create();
+	if (notifier == NULL)
+		harness_lacks("eventfd");
+	return notifier;
+}
 
 static const struct shmguard_policy copy_policy = {
 	.unsealed = SHMGUARD_UNSEALED_COPY,
@@ -311,6 +321,7 @@ TEST(F14_memory_is_guarded_outside_of_accesses)
 
 TEST(nosigbus_map_that_shrinks_after_all)
 {
+	needs_memfd();
 	int client = numbered_memfd(PAGES);
 	fake_kernel.has_nosigbus = true;
 	struct shmguard_map *map = must_open(client, NULL);
@@ -485,7 +496,7 @@ check_reports(const struct shmguard_policy *policy)
 {
 	static struct client clients[5];
 	struct fault_notifier *notifiers[2] = {
-		fault_notifier_create(), fault_notifier_create(),
+		make_notifier(), make_notifier(),
 	};
 	for (int i = 0; i < 5; i++)
 		clients[i] = connect_client(notifiers[i % 2], policy, &clients[i]);
@@ -535,7 +546,7 @@ static void
 check_further_losses(const struct shmguard_policy *policy)
 {
 	static struct client client;
-	struct fault_notifier *notifier = fault_notifier_create();
+	struct fault_notifier *notifier = make_notifier();
 	client = connect_client(notifier, policy, &client);
 	struct shmguard_view before = must_read(client.map), writing;
 	ck_assert_int_eq(shmguard_map_resize(client.map, 500 * page), 0);
@@ -570,7 +581,7 @@ static void
 check_closing_in_reports(const struct shmguard_policy *policy)
 {
 	static struct client clients[4];
-	struct fault_notifier *notifier = fault_notifier_create();
+	struct fault_notifier *notifier = make_notifier();
 	for (int i = 0; i < 4; i++)
 		clients[i] = connect_client(notifier, policy, &clients[i]);
 	/* Whichever of the two comes first closes the other. */
@@ -609,7 +620,7 @@ static void
 check_loss_after_close(const struct shmguard_policy *policy)
 {
 	static struct client client;
-	struct fault_notifier *notifier = fault_notifier_create();
+	struct fault_notifier *notifier = make_notifier();
 	client = connect_client(notifier, policy, &client);
 	struct shmguard_view view;
 	ck_assert_int_eq(shmguard_map_begin_write(client.map, 0, PAGES * page,
@@ -638,7 +649,7 @@ TEST(I5_nobody_is_named_after_close)
 TEST(I5_view_keeps_the_notifier)
 {
 	static struct client client;
-	struct fault_notifier *notifier = fault_notifier_create();
+	struct fault_notifier *notifier = make_notifier();
 	int fd = fault_notifier_fd(notifier);
 	client = connect_client(notifier, NULL, &client);
 	struct shmguard_view view = must_read(client.map);
@@ -668,7 +679,7 @@ TEST(I5_fault_of_another_thread_wakes_the_display)
 	static struct client client;
 	pthread_t thread;
 	void *result;
-	struct fault_notifier *notifier = fault_notifier_create();
+	struct fault_notifier *notifier = make_notifier();
 	client = connect_client(notifier, NULL, &client);
 	truncate_to(client.fd, 1);
 	ck_assert_int_eq(pthread_create(&thread, NULL, lose_memory_on_thread,

@@ -6,6 +6,7 @@
 
 #include "fake_kernel.h"
 #include "memory_look.h"
+#include "needs.h"
 #include "range_registry.h"
 
 #include <errno.h>
@@ -328,6 +329,7 @@ TEST(every_file_gets_its_tier_with_nosigbus_mappings)
 
 TEST(adopted_seal_keeps_the_file)
 {
+	needs_seals();
 	int client = harness_memfd(PAGES * page_size(), 1, 0);
 	struct shmguard_map *map = shmguard_map_open(
 		fcntl(client, F_DUPFD_CLOEXEC, 0), page_size(), &policies[ADOPT],

@@ -2,6 +2,7 @@
 #include "fake_kernel.h"
 #include "harness.h"
 #include "memory_look.h"
+#include "needs.h"
 #include "nosigbus_map.h"
 #include "old_kernel.h"
 
@@ -177,6 +178,7 @@ TEST(open_reports_what_mmap_said)
 
 TEST(I8_grows_without_a_descriptor)
 {
+	needs_mremap();
 	int client = harness_memfd(page, 1, 0);
 	int fd = dup(client);
 	fake_kernel.roomy = true;
@@ -202,6 +204,7 @@ TEST(I8_grows_without_a_descriptor)
 
 TEST(grows_past_the_end_of_the_file)
 {
+	needs_mremap();
 	int fd = harness_memfd(page, 1, F_SEAL_SHRINK | F_SEAL_GROW);
 	fake_kernel.roomy = true;
 	fake_kernel_use();
@@ -214,6 +217,7 @@ TEST(grows_past_the_end_of_the_file)
 
 TEST(I6_does_not_grow_into_a_neighbour)
 {
+	needs_mremap();
 	int fd = harness_memfd(2 * page, 1, 0);
 	struct client_mapping mapping = must_open(fd, request(page));
 	char *next = (char *)mapping.addr + mapping.length;
@@ -233,6 +237,7 @@ TEST(I6_does_not_grow_into_a_neighbour)
 
 TEST(I8_duplicates_without_a_descriptor)
 {
+	needs_mremap();
 	int client = harness_memfd(2 * page, 1, 0);
 	for (int i = 0; i < 2; i++) {
 		int fd = reopen_fd(client, i == 0 ? O_RDONLY : O_RDWR);
@@ -257,6 +262,7 @@ TEST(I8_duplicates_without_a_descriptor)
 
 TEST(duplicate_has_the_protection_asked_for)
 {
+	needs_mremap();
 	int client = harness_memfd(page, 1, 0);
 	int fd = dup(client);
 	struct map_request wanted = request(page);
@@ -280,6 +286,8 @@ TEST(duplicate_has_the_protection_asked_for)
 
 TEST(F22_read_only_file_has_no_writable_duplicate)
 {
+	needs_mremap();
+	needs_memfd();
 	int client = harness_memfd(page, 1, 0);
 	int fd = reopen_fd(client, O_RDONLY);
 	struct client_mapping copy, mapping = must_open(fd, request(page));
@@ -328,6 +336,7 @@ TEST(refused_write_access_changes_nothing)
 
 TEST(I3_lost_mapping_does_not_grow)
 {
+	needs_mremap();
 	int client = harness_memfd(2 * page, 1, 0);
 	struct client_mapping mapping = must_open(client, request(2 * page));
 	ck_assert_ptr_ne(mmap((char *)mapping.addr + page, page, PROT_READ,
@@ -449,6 +458,7 @@ check_hidden(struct client_mapping *mapping, bool from_dumps)
 
 TEST(I12_kept_out_of_core_dumps_and_children)
 {
+	needs_mremap();
 	int fd = harness_memfd(4 * page, 1, 0);
 	fake_kernel.has_nosigbus = true;
 	fake_kernel_use();
@@ -593,6 +603,8 @@ change_with_failures(int fd, const struct map_request *wanted)
 
 TEST(failures_change_nothing)
 {
+	needs_mremap();
+	needs_memfd();
 	int fd = harness_memfd(2 * page, 1, 0);
 	fake_kernel.has_nosigbus = true;
 	fake_kernel_use();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include "needs.h"
 #include "seal_check.h"
 #include "verdict.h"
 
@@ -151,7 +152,7 @@ TEST(sealed_after_truncation_is_short)
 {
 	int fd = harness_memfd(SIZE, 0, 0);
 	ck_assert_int_eq(ftruncate(fd, SIZE / 2), 0);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	harness_add_seals(fd, F_SEAL_SHRINK);
 	assert_accepted(judge(fd, SIZE, true), SHMGUARD_REASON_SHORT, false);
 }
 
@@ -163,7 +164,7 @@ TEST(huge_sizes_do_not_overflow)
 		close(fd);
 		SKIP("no files of 5 GiB");
 	}
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	harness_add_seals(fd, F_SEAL_SHRINK);
 	assert_accepted(judge(fd, SIZE_MAX / 4 < (size_t)huge ? SIZE_MAX :
 		(size_t)huge, false), SHMGUARD_REASON_SEALED, true);
 }
@@ -248,7 +249,7 @@ TEST(F16_huge_pages_are_never_sealed)
 	ck_assert(verdict.can_write);
 
 	int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	harness_add_seals(fd, seals);
 	verdict = judge(fd, huge, false);
 	assert_accepted(verdict, SHMGUARD_REASON_HUGETLB, false);
 	ck_assert_uint_eq(verdict.block_size, huge);
@@ -356,6 +357,7 @@ local_file(void)
 
 TEST(local_file_is_accepted)
 {
+	needs_statx();
 	int fd = local_file();
 	if (fd < 0)
 		SKIP("/var/tmp is not on a local disk");
@@ -382,6 +384,7 @@ TEST(I10_files_that_wait_for_events_may_block)
 
 TEST(directories_are_refused)
 {
+	needs_statx();
 	struct fd_verdict verdict = judge(open("/dev/shm",
 		O_RDONLY | O_DIRECTORY | O_CLOEXEC), SIZE, true);
 	assert_refused(verdict, SHMGUARD_REASON_NOT_REGULAR);
@@ -390,6 +393,7 @@ TEST(directories_are_refused)
 
 TEST(devices_are_refused)
 {
+	needs_statx();
 	static const char *const names[] = {"/dev/null", "/dev/zero"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct fd_verdict verdict = judge(open(names[i],
@@ -400,6 +404,7 @@ TEST(devices_are_refused)
 
 TEST(I10_devices_can_block_when_closed)
 {
+	needs_statx();
 	int fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		SKIP("/dev/ptmx: %s", strerror(errno));
@@ -410,6 +415,7 @@ TEST(I10_devices_can_block_when_closed)
 
 TEST(pipes_are_refused)
 {
+	needs_statx();
 	int ends[2];
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	assert_refused(judge(ends[0], SIZE, true), SHMGUARD_REASON_NOT_REGULAR);
@@ -418,6 +424,7 @@ TEST(pipes_are_refused)
 
 TEST(I10_sockets_can_block_when_closed)
 {
+	needs_statx();
 	/* SO_LINGER; and descriptors in flight. */
 	static const int domains[] = {AF_UNIX, AF_INET};
 	for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
@@ -432,6 +439,7 @@ TEST(I10_sockets_can_block_when_closed)
 
 TEST(anonymous_inodes_are_refused)
 {
+	needs_statx();
 	struct fd_verdict verdict = judge(epoll_create1(EPOLL_CLOEXEC), SIZE,
 		true);
 	assert_refused(verdict, SHMGUARD_REASON_NOT_REGULAR);
@@ -439,6 +447,7 @@ TEST(anonymous_inodes_are_refused)
 
 TEST(secret_memory_is_refused)
 {
+	needs_statx();
 #ifdef SYS_memfd_secret
 	int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
 	if (fd < 0)

@@ -111,7 +111,7 @@ TEST(F1_size_is_looked_at_after_the_seal)
 	ck_assert_int_eq(ioctl(supervised.listener, SECCOMP_IOCTL_NOTIF_RECV,
 		&request), 0);
 	ck_assert_int_eq(ftruncate(fd, SIZE / 2), 0);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	harness_add_seals(fd, F_SEAL_SHRINK);
 	struct seccomp_notif_resp response = {.id = request.id};
 	ck_assert_int_eq(ioctl(supervised.listener, SECCOMP_IOCTL_NOTIF_SEND,
 		&response), 0);

@@ -139,7 +139,7 @@ touch_lost_page(void *owner)
 
 TEST(I2_takes_no_lock_of_the_registry)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = harness_eventfd();
 	ck_assert_int_eq(sigbus_trap_ref(), 0);
 	trapped_memory_init(&memory, 4, PROT_READ, fd);
 	trapped_memory_truncate(&memory, 2);
@@ -168,7 +168,7 @@ TEST(I2_thread_is_not_cancelled_in_the_handler)
 {
 	pthread_t thread;
 	void *result;
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = harness_eventfd();
 	ck_assert_int_eq(sigbus_trap_ref(), 0);
 	trapped_memory_init(&memory, 4, PROT_READ, fd);
 	trapped_memory_truncate(&memory, 2);
@@ -185,7 +185,7 @@ TEST(I2_thread_is_not_cancelled_in_the_handler)
 
 TEST(I5_fault_wakes_whoever_waits)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = harness_eventfd();
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 	ck_assert_int_eq(sigbus_trap_ref(), 0);
 	trapped_memory_init(&memory, 4, PROT_READ, fd);

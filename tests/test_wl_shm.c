@@ -4,6 +4,7 @@
 
 #include "guard_fixture.h"
 #include "harness.h"
+#include "needs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -154,18 +155,21 @@ TEST(pool_of_the_least_number_of_bytes)
 
 TEST(pool_that_is_a_device)
 {
+	needs_statx();
 	expect_refusal(open("/dev/null", O_RDWR | O_CLOEXEC),
 		SHMGUARD_REASON_NOT_REGULAR);
 }
 
 TEST(pool_that_is_a_directory)
 {
+	needs_statx();
 	expect_refusal(open("/", O_RDONLY | O_CLOEXEC),
 		SHMGUARD_REASON_NOT_REGULAR);
 }
 
 TEST(pool_that_is_a_pipe)
 {
+	needs_statx();
 	int ends[2];
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	close(ends[1]);

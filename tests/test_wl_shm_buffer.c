@@ -4,6 +4,7 @@
 
 #include "guard_fixture.h"
 #include "harness.h"
+#include "needs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,6 +122,7 @@ count_mappings(struct guard_fixture *fixture)
 
 TEST(I9_what_a_client_holds_is_counted)
 {
+	needs_mremap();
 	struct guard_fixture fixture;
 	guard_fixture_init(&fixture, NULL);
 	expect_usage(&fixture, 0, 0, 0);
@@ -433,6 +435,7 @@ TEST(I6_threads_read_while_the_pool_grows)
 
 TEST(I8_pools_hold_no_descriptors)
 {
+	needs_mremap();
 	enum { POOLS = 1000 };
 	struct guard_fixture fixture;
 	guard_fixture_init(&fixture, NULL);

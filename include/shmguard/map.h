@@ -255,8 +255,8 @@ struct shmguard_view {
  * The descriptor is taken over, on failure too: the caller must neither use nor
  * close it again, because closing some files can block for ever. It is closed
  * by the time this returns, or by another thread, or when the map is closed
- * (tier COPIED, huge pages, and with policy.writable files that we may not
- * write).
+ * (tier COPIED, huge pages, with policy.writable files that we may not write, and
+ * all where mremap(2) is forbidden).
  *
  * No call made here waits for a FUSE or network server unless the policy
  * allows those files; with SHMGUARD_BLOCKING_COPY only begin_read() does.

@@ -34,7 +34,8 @@ struct shmguard_buffer;
  * says so the global of the protocol shmguard-feedback-v1 is added too.
  *
  * The result is destroyed with the display, or earlier with shmguard_destroy().
- * Returns NULL with errno set when out of memory or descriptors.
+ * Returns NULL with errno set when out of memory or descriptors, or where there is no
+ * eventfd(2).
  */
 __attribute__((warn_unused_result, nonnull(1)))
 struct shmguard *shmguard_create(struct wl_display *display,
