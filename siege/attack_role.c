@@ -140,7 +140,10 @@ cursor_lost(struct client *client, unsigned int number)
 	struct hand hand;
 	size_t left = remainder_of(client, number, ICON_BYTES);
 	hand_connect(&hand, client->patience);
-	if (attract_pointer(client, &hand)) {
+	/* Where a pointer lies that nobody moves is a matter of luck. */
+	if (hand.pointer == NULL) {
+		client_skip(client, "no virtual pointers");
+	} else if (attract_pointer(client, &hand)) {
 		struct wl_surface *cursor =
 			wl_compositor_create_surface(client->compositor);
 		wl_pointer_set_cursor(client->pointer, client->pointer_serial,

@@ -30,7 +30,7 @@ def slim(results):
         attack = attacks.setdefault(result['attack'],
             {'date': result['date'], 'words': {}, 'text': ''})
         attack['words'][result['state']] = result['word']
-        if not attack['text'] or result['word'] not in HARMLESS:
+        if result['word'] != 'OK':
             attack['text'] = result['text']
     return attacks
 
@@ -144,10 +144,11 @@ def section(suite, entries):
             entry.known['packages'].items())
         yield f'- {packages}' + (f'. SKIP: {entry.problem}'
             if entry.problem else '')
-    dates = sorted({attack['date'] for entry in usable for way in WAYS
-        for attack in entry.known[way]['attacks'].values()})
-    kernels = sorted({entry.known[way]['kernel'] for entry in usable
-        for way in WAYS})
+    sieges = [entry.known[way] for entry in usable for way in WAYS
+        if way in entry.known]
+    dates = sorted({attack['date'] for siege in sieges
+        for attack in siege['attacks'].values()})
+    kernels = sorted({siege['kernel'] for siege in sieges})
     yield f'\nLinux {", ".join(kernels)}; {dates[0]}' + \
         (f' to {dates[-1]}' if len(dates) > 1 else '') + '.\n'
     yield from table(usable)
