@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -47,9 +48,10 @@ count_of(unsigned long long number)
 static size_t
 measure_addresses(void)
 {
-	/* Stacks are at the top of what a process can have, be that 3 GiB or
-	 * 128 TiB, or at least not far below. */
-	size_t addresses = (size_t)(uintptr_t)__builtin_frame_address(0);
+	/* The first thread's stack is at the top of what a process can have, be
+	 * that 3 GiB or 128 TiB, or at least not far below. What the kernel put
+	 * on it is there in every thread; other threads' stacks can be anywhere. */
+	size_t addresses = getauxval(AT_RANDOM);
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
 	getrlimit(RLIMIT_AS, &limit);
 	size_t allowed = count_of(limit.rlim_cur);

@@ -111,6 +111,39 @@ TEST(I9_address_space_is_measured)
 	ck_assert_uint_le(limits.total.bytes, 768 * MIB + 32 * MIB);
 }
 
+static void *
+resolve(void *limits)
+{
+	limits_resolve(limits);
+	return NULL;
+}
+
+TEST(I9_address_space_is_measured_by_any_thread)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	if (limit.rlim_cur != RLIM_INFINITY)
+		SKIP("address space is limited");
+	/* As far down as some kernels put all stacks but the first. */
+	void *wanted = (void *)(uintptr_t)(512 * MIB);
+	void *stack = mmap(wanted, MIB, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (stack != wanted)
+		SKIP("something else is there");
+
+	struct shmguard_limits limits = {0};
+	pthread_attr_t attributes;
+	pthread_t thread;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstack(&attributes, stack, MIB);
+	ck_assert_int_eq(pthread_create(&thread, &attributes, resolve, &limits),
+		0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attributes);
+	munmap(stack, MIB);
+	ck_assert_uint_ge(limits.total.bytes, 1024 * MIB);
+}
+
 /* ---- Sharing ---- */
 
 static struct account *
