@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +18,12 @@
 #define ROOM ((size_t)64 << 20)
 
 struct fake_kernel fake_kernel = {.calls_before_failure = -1};
+
+bool
+kernel_has_nosigbus(void)
+{
+	return getenv("SHMGUARD_TEST_EXPECT_NOSIGBUS") != NULL;
+}
 
 static bool
 fails_now(void)
@@ -32,12 +39,14 @@ fails_now(void)
 static void *
 map_with_room(size_t length, int prot, int flags, int fd, off_t offset)
 {
-	char *room = mmap(NULL, length + ROOM, PROT_NONE,
+	char *room = mmap(NULL, length + 2 * ROOM, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
 		return MAP_FAILED;
-	munmap(room, length + ROOM);
-	return mmap(room, length, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
+	munmap(room, length + 2 * ROOM);
+	/* The next mapping takes the top of it, or on some kernels the bottom. */
+	return mmap(room + ROOM, length, prot, flags | MAP_FIXED_NOREPLACE, fd,
+		offset);
 }
 
 static void *
@@ -58,14 +67,17 @@ do_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
 		return MAP_FAILED;
 	}
 
-	flags &= ~NOSIGBUS_FLAG;
+	/* The real thing where the harness has found it. */
+	bool real = nosigbus && kernel_has_nosigbus();
+	if (!real)
+		flags &= ~NOSIGBUS_FLAG;
 	if (fake_kernel.reserves_nothing)
 		flags |= MAP_NORESERVE;
 	char *result = fake_kernel.roomy && addr == NULL ?
 		map_with_room(length, prot, flags, fd, offset) :
 		mmap(addr, length, prot, flags, fd, offset);
 	struct stat file;
-	if (!nosigbus || result == MAP_FAILED || fstat(fd, &file) != 0)
+	if (!nosigbus || real || result == MAP_FAILED || fstat(fd, &file) != 0)
 		return result;
 	size_t page = page_size();
 	size_t backed = ((size_t)file.st_size + page - 1) / page * page;

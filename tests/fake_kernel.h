@@ -11,7 +11,8 @@
 
 struct fake_kernel {
 	/* Private mappings with the no-SIGBUS flag show zeros past the end that
-	 * the file has when they are made or grow. */
+	 * the file has when they are made or grow; on a kernel that has such
+	 * mappings they are those. */
 	bool has_nosigbus;
 	/* ... but new ones are refused from now on. */
 	bool refuses_nosigbus;
@@ -31,6 +32,10 @@ struct fake_kernel {
 };
 
 extern struct fake_kernel fake_kernel;
+
+/* Whether this kernel has no-SIGBUS mappings: the harness made sure of what
+ * SHMGUARD_TEST_EXPECT_NOSIGBUS says. */
+bool kernel_has_nosigbus(void);
 
 /* Puts it in place: this kernel, until a field says otherwise. */
 void fake_kernel_use(void);

@@ -3,6 +3,7 @@
 #include "heap_count.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -66,6 +67,8 @@ static struct from_child {
 } *from_child;
 
 static const struct test *current;
+/* Of tests/kernel/count_mappings.c, where that is preloaded. */
+static const char *(*count_mappings)(void);
 static pid_t harness_pid;
 static unsigned char fds_before[MAX_FD / 8], fds_after[MAX_FD / 8];
 static long blocks_before;
@@ -365,11 +368,35 @@ run_test(const struct test *test, int number)
 	putchar('\n');
 	if (!passed && !skipped)
 		print_diagnostic(test, result);
+	const char *mappings = count_mappings != NULL ? count_mappings() : NULL;
+	if (mappings != NULL)
+		printf("# mappings: %s\n", mappings);
 	fflush(stdout);
 
 	free(results);
 	srunner_free(runner);
 	return passed || skipped;
+}
+
+/* Whether private mappings with the flag of the proposed MAP_NOSIGBUS show zeros
+ * where their file has no page. The kernel reads the byte for us. */
+static bool
+has_nosigbus(void)
+{
+	int fd = memfd_create("harness", MFD_CLOEXEC), pipe_fds[2];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	if (fd < 0 || pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return false;
+	void *addr = mmap(NULL, page, PROT_READ, MAP_PRIVATE | 0x200000, fd, 0);
+	char byte = 1;
+	bool result = addr != MAP_FAILED && write(pipe_fds[1], addr, 1) == 1 &&
+		read(pipe_fds[0], &byte, 1) == 1 && byte == 0;
+	if (addr != MAP_FAILED)
+		munmap(addr, page);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	close(fd);
+	return result;
 }
 
 static bool
@@ -397,6 +424,14 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	harness_pid = getpid();
+	*(void **)&count_mappings = dlsym(RTLD_DEFAULT, "test_mappings");
+	if (getenv("SHMGUARD_TEST_EXPECT_NOSIGBUS") != NULL &&
+			!has_nosigbus()) {
+		puts("Bail out! This kernel has no no-SIGBUS mappings.");
+		return EXIT_FAILURE;
+	}
+	if (count_mappings != NULL)
+		count_mappings();
 
 	int planned = 0;
 	for (size_t i = 0; i < test_count; i++) {

@@ -152,3 +152,15 @@ number_in_status(const char *key)
 	ck_assert_msg(number >= 0, "no %s in /proc/self/status", key);
 	return number;
 }
+
+bool
+is_user_mode_linux(void)
+{
+	char line[256];
+	bool found = false;
+	FILE *cpuinfo = open_proc("/proc/cpuinfo");
+	while (!found && fgets(line, sizeof(line), cpuinfo) != NULL)
+		found = strstr(line, "User Mode Linux") != NULL;
+	fclose(cpuinfo);
+	return found;
+}

@@ -41,4 +41,8 @@ const char *permissions_at(const void *address);
 /* A number from /proc/self/status, e.g. "VmRSS", in its unit. */
 long number_in_status(const char *key);
 
+/* Whether this is a kernel that itself runs as a process. It maps every page by
+ * itself there, of which its host allows a process some 65000. */
+bool is_user_mode_linux(void);
+
 #endif

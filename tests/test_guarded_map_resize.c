@@ -336,8 +336,43 @@ TEST(map_that_has_lost_memory_does_not_grow)
 
 TEST(nosigbus_map_that_has_lost_memory_does_not_grow)
 {
+	if (kernel_has_nosigbus())
+		SKIP("no-SIGBUS mappings of this kernel lose nothing");
 	fake_kernel.has_nosigbus = true;
 	check_loss();
+}
+
+/* The zeros that the kernel has shown stay, whatever the file becomes. */
+TEST(nosigbus_map_of_a_file_that_lost_memory_grows)
+{
+	if (!kernel_has_nosigbus())
+		SKIP("this kernel has no no-SIGBUS mappings");
+	fake_kernel.has_nosigbus = true;
+	for (int tight = 0; tight < 2; tight++) {
+		fake_kernel.tight = tight;
+		int client = numbered_memfd(4);
+		struct shmguard_map *map = must_open(client, 4, NULL);
+		struct shmguard_view view = must_read(map, 4);
+		const volatile unsigned char *data = view.data;
+		ck_assert_int_eq(ftruncate(client, (off_t)page), 0);
+		ck_assert_int_eq(data[2 * page], 0);
+		ck_assert_int_eq(ftruncate(client, (off_t)(9 * page)), 0);
+		ck_assert_int_eq(pwrite(client, "x", 1, (off_t)(2 * page)), 1);
+		ck_assert_int_eq(pwrite(client, "x", 1, (off_t)(8 * page)), 1);
+
+		ck_assert_int_eq(shmguard_map_resize(map, 9 * page), 0);
+		ck_assert_int_eq(data[0], page_byte(0));
+		ck_assert_int_eq(data[2 * page], 0);
+		must_end(view);
+		view = must_read(map, 9);
+		data = view.data;
+		ck_assert_int_eq(data[0], page_byte(0));
+		ck_assert_int_eq(data[8 * page], 'x');
+		must_end(view);
+		ck_assert(!shmguard_map_lost(map));
+		shmguard_map_close(map);
+		close(client);
+	}
 }
 
 /* ---- The seal is no promise about what comes after (F1) ---- */

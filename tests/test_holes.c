@@ -133,14 +133,18 @@ __attribute__((no_sanitize_thread))
 static void
 read_each_page(const struct shmguard_view *view, int expected)
 {
+	size_t wrong = 0;
 	for (size_t at = 0; at < view->size; at += page)
-		ck_assert_int_eq(((volatile char *)view->data)[at], expected);
+		wrong += ((volatile char *)view->data)[at] != expected;
+	ck_assert_uint_eq(wrong, 0);
 }
 
 TEST(F18_two_gigabytes_of_hole_are_not_filled)
 {
 	if (!nothing_is_swapped())
 		SKIP("something is swapped out");
+	if (is_user_mode_linux())
+		SKIP("User Mode Linux cannot map that many pages");
 	size_t size = SIZE_MAX > UINT32_MAX ? 2047 * MIB : 600 * MIB;
 	int fd = sparse_file(size);
 	struct shmguard_map *map = must_open(fd, size, NULL);
@@ -407,8 +411,10 @@ check_copy_of_hole(const struct shmguard_policy *policy)
 	memset(copy, 1, ROW * ROWS);
 	ck_assert_int_eq(shmguard_map_copy(map, 0, stride, ROW, ROWS, copy, ROW),
 		0);
+	size_t wrong = 0;
 	for (size_t i = 0; i < ROW * ROWS; i++)
-		ck_assert_int_eq(copy[i], i == ROW ? 'x' : 0);
+		wrong += copy[i] != (i == ROW ? 'x' : 0);
+	ck_assert_uint_eq(wrong, 0);
 	if (nothing_is_swapped())
 		ck_assert_uint_le(stored_bytes(fd), 2 * page);
 	free(copy);
@@ -440,14 +446,16 @@ check_rows(struct shmguard_map *map, size_t offset, size_t stride, size_t row,
 	memset(copy, 0xee, to_stride * rows);
 	ck_assert_int_eq(shmguard_map_copy(map, offset, stride, row, rows, copy,
 		to_stride), 0);
+	size_t wrong = 0;
 	for (size_t y = 0; y < rows; y++) {
 		for (size_t x = 0; x < to_stride; x++) {
 			size_t at = offset + y * stride + x;
 			int expected = at / page % 3 == 1 ? 0 : byte_at(at);
-			ck_assert_int_eq(copy[y * to_stride + x],
-				x < row ? expected : 0xee);
+			wrong += copy[y * to_stride + x] !=
+				(x < row ? expected : 0xee);
 		}
 	}
+	ck_assert_uint_eq(wrong, 0);
 	free(copy);
 }
 

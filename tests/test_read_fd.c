@@ -157,8 +157,10 @@ TEST(F18_holes_are_read_without_filling_them)
 	ck_assert_int_eq(ftruncate(fd, LIMIT), 0);
 	char *bytes = shmguard_read_fd(fd, 0, LIMIT, LIMIT, NULL, NULL);
 	ck_assert_ptr_nonnull(bytes);
+	size_t zeros = 0;
 	for (size_t i = 0; i <= LIMIT; i++)
-		ck_assert_int_eq(bytes[i], 0);
+		zeros += bytes[i] == 0;
+	ck_assert_uint_eq(zeros, LIMIT + 1);
 	free(bytes);
 	struct stat file;
 	ck_assert_int_eq(fstat(again, &file), 0);

@@ -104,8 +104,10 @@ TEST(what_the_file_lacks_reads_as_zeros_and_is_reported)
 	int fd = numbered_memfd(2);
 	struct view_copy *copy = must_copy(fd, page, 100 * page, false);
 	const unsigned char *data = view_copy_data(copy);
+	size_t wrong = 0;
 	for (size_t i = 0; i < 100 * page; i++)
-		ck_assert_int_eq(data[i], i < page ? page_byte(1) : 0);
+		wrong += data[i] != (i < page ? page_byte(1) : 0);
+	ck_assert_uint_eq(wrong, 0);
 	ck_assert(view_copy_finish(copy, fd));
 
 	copy = must_copy(fd, 5 * page, page, false);

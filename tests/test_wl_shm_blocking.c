@@ -3,6 +3,7 @@
 /* What clients whose files can block cost the display's thread (I10, F17). The
  * longest time that each request took is printed. */
 
+#include "fake_kernel.h"
 #include "fuse_file.h"
 #include "guard_fixture.h"
 #include "harness.h"
@@ -196,6 +197,7 @@ TEST(I7_allowed_server_that_reads_short_is_told)
 		.blocking = SHMGUARD_BLOCKING_ALLOW,
 	};
 	struct scene scene;
+	fake_kernel_use(); /* one whose mappings fault */
 	if (!scene_init(&scene, FUSE_FILE_SHORT, &policy))
 		SKIP("no FUSE: %s", fuse_file_problem());
 	scene.buffer = wl_shm_pool_create_buffer(scene.pool, 0, WIDTH, HEIGHT,
