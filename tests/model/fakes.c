@@ -5,6 +5,8 @@
 #include "account.h"
 #include "hole_check.h"
 #include "limit_defaults.h"
+#include "nosigbus_map.h"
+#include "private_pages.h"
 #include "seal_check.h"
 #include "world.h"
 
@@ -118,6 +120,19 @@ refusal_errno(enum shmguard_reason reason)
 {
 	(void)reason;
 	return EINVAL;
+}
+
+bool
+private_pages_can_be_kept(void)
+{
+	return true;
+}
+
+bool __wrap_client_mapping_can_duplicate(const struct client_mapping *mapping);
+bool
+__wrap_client_mapping_can_duplicate(const struct client_mapping *mapping)
+{
+	return mapping->shared;
 }
 
 int __wrap_nosigbus_flag(void);
