@@ -308,8 +308,9 @@ static inline void
 compat_layout_get_box(struct wlr_output_layout *layout,
 	struct wlr_output *output, struct wlr_box *box)
 {
+	const struct wlr_box none = {0};
 	const struct wlr_box *found = wlr_output_layout_get_box(layout, output);
-	*box = found == NULL ? (struct wlr_box){0} : *found;
+	*box = *(found != NULL ? found : &none);
 }
 #define wlr_output_layout_get_box compat_layout_get_box
 
