@@ -60,6 +60,7 @@ handle_global(void *data, struct wl_registry *registry, uint32_t name,
 		return;
 
 	client->shm_version = version;
+	client->shm_name = name;
 	client->shm = wl_registry_bind(registry, name, &wl_shm_interface, version);
 	ck_assert_ptr_nonnull(client->shm);
 	wl_shm_add_listener(client->shm, &shm_listener, client);

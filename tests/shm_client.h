@@ -26,7 +26,7 @@ struct shm_client {
 	struct wl_display *display;
 	struct wl_registry *registry;
 	struct wl_shm *shm;
-	uint32_t shm_version;
+	uint32_t shm_name, shm_version;
 	unsigned int shm_globals;
 	uint32_t formats[SHM_CLIENT_MAX_FORMATS]; /* as they arrived */
 	size_t format_count;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <shmguard/map.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -283,4 +284,25 @@ TEST(only_files_that_can_block_are_copied)
 	ck_assert_ptr_null(shmguard_map_open(fd, SIZE, &strict, NULL));
 	ck_assert(gets_closed(fd));
 	fuse_file_stop(file);
+}
+
+static void
+note_release(void *owner)
+{
+	*(bool *)owner = true;
+}
+
+TEST(read_that_there_is_no_memory_for_lets_go_of_the_file)
+{
+	bool released = false;
+	const struct blocking_source source = {
+		.fd = -1,
+		.deadline = 1,
+		.owner = &released,
+		.released = note_release,
+	};
+	errno = 0;
+	ck_assert_ptr_null(blocking_read(&source, 0, SIZE_MAX / 2));
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert(released);
 }

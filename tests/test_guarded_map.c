@@ -7,6 +7,7 @@
 #include "fake_kernel.h"
 #include "memory_look.h"
 #include "needs.h"
+#include "nosigbus_map.h"
 #include "reaper_watch.h"
 
 #include <errno.h>
@@ -355,4 +356,43 @@ TEST(I3_forked_child_closes_maps_without_harm)
 	ck_assert_int_eq(shmguard_view_end(&view), 0);
 	shmguard_map_close(map);
 	shmguard_map_close(other);
+}
+
+/* ---- A kernel that refuses to unmap a part ---- */
+
+static _Atomic int refused_parts;
+
+static int
+unmap_nothing_at_first(void *addr, size_t length)
+{
+	if (refused_parts++ == 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return munmap(addr, length);
+}
+
+TEST(I11_map_that_does_not_go_in_parts_goes_as_a_whole)
+{
+	size_t size = (size_t)32 << 20;
+	struct map_syscalls syscalls = *map_syscalls;
+	syscalls.munmap = unmap_nothing_at_first;
+	int fd = harness_memfd(size, 0, F_SEAL_SHRINK);
+	struct shmguard_map *map =
+		shmguard_map_open(dup(fd), size, &default_policy, NULL);
+	ck_assert_ptr_nonnull(map);
+	map_syscalls = &syscalls;
+	shmguard_map_close(map);
+
+	struct shmguard_usage usage;
+	for (int i = 0; i < PATIENCE_SECONDS * 100; i++) {
+		shmguard_total_usage(&usage);
+		if (usage.mappings == 0)
+			break;
+		usleep(10 * 1000);
+	}
+	ck_assert_uint_eq(usage.mappings, 0);
+	ck_assert_uint_eq(usage.bytes, 0);
+	ck_assert_int_eq(refused_parts, 2);
+	close(fd);
 }

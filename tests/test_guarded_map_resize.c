@@ -600,3 +600,20 @@ TEST(failed_growth_leaves_a_nosigbus_map_as_it_was)
 	fake_kernel.has_nosigbus = true;
 	check_all_failing_growth();
 }
+
+/* Room for more steps, but not half as much again of what is large already. */
+TEST(I9_room_to_grow_has_a_limit)
+{
+	size_t gib = (size_t)1 << 30;
+	if (sizeof(size_t) < 8)
+		SKIP("not that many addresses");
+	int client = harness_memfd(page, 1, 0);
+	struct shmguard_map *map = must_open(client, 1, NULL);
+	ck_assert_int_eq(shmguard_map_resize(map, 2 * gib), 0);
+	struct shmguard_usage usage;
+	shmguard_total_usage(&usage);
+	ck_assert_uint_ge(usage.bytes, 2 * gib);
+	ck_assert_uint_le(usage.bytes, 2 * gib + gib / 2);
+	shmguard_map_close(map);
+	close(client);
+}

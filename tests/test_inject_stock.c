@@ -104,3 +104,14 @@ INJECT_TEST(F13_failures_behind_libwaylands_names_copied)
 	setenv("SHMGUARD_UNSEALED", "copy", 1);
 	live();
 }
+
+INJECT_TEST(F13_failures_before_anything_is_known_of_the_display)
+{
+	struct wl_display *server = shm_server_create();
+	inject_begin();
+	bool started = inject_works(wl_display_init_shm(server) == 0);
+	inject_end();
+	if (!started)
+		ck_assert_int_eq(wl_display_init_shm(server), 0);
+	shm_server_destroy(server);
+}

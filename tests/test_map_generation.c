@@ -273,3 +273,20 @@ TEST(views_end_in_a_child)
 	ck_assert_int_eq(released, 1);
 	account_unref(account);
 }
+
+TEST(mapping_that_is_long_enough_need_not_grow)
+{
+	_Atomic int released;
+	open_account();
+	struct trap_range *range = make_range(NULL, &released);
+	struct shmguard_usage before, after;
+	account_usage(account, &before);
+	ck_assert_int_eq(map_generation_grow(range, 1), 0);
+	ck_assert_int_eq(map_generation_grow(range, page_size()), 0);
+	account_usage(account, &after);
+	ck_assert_uint_eq(after.bytes, before.bytes);
+	ck_assert_uint_eq(map_generation_mapping(range)->length, page_size());
+	map_generation_unpin(range);
+	ck_assert_int_eq(released, 1);
+	account_unref(account);
+}

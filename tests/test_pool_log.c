@@ -8,8 +8,10 @@
 #include "memory_look.h"
 #include "pool_log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -218,5 +220,50 @@ TEST(I10_looking_at_a_silent_file_does_not_block)
 	ck_assert_str_eq(look.kind, "file");
 	ck_assert_int_eq(look.seals, -1);
 	fuse_file_stop(file);
+	close(fd);
+}
+
+TEST(descriptors_that_only_write_or_name_a_file_are_said)
+{
+	char path[64];
+	int fd = harness_memfd(POOL_SIZE, 0, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	show_pool(open(path, O_WRONLY | O_CLOEXEC), &debug);
+	expect_word("pool event=refuse", "access=w");
+	expect_word("pool event=refuse", "reason=write_only");
+	show_pool(open(path, O_PATH | O_CLOEXEC), &debug);
+	expect_word("pool event=refuse", "access=path");
+	expect_word("pool event=refuse", "reason=path_only");
+	close(fd);
+}
+
+/* Its server would have to be asked which pages there are. */
+TEST(I10_pages_of_files_that_are_not_memory_are_not_counted)
+{
+	char path[] = "/var/tmp/shmguard-test.XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	ck_assert_int_eq(ftruncate(fd, POOL_SIZE), 0);
+	struct file_look look;
+	file_look_at(&look, &(struct shmguard_policy){
+		.log_debug = true, .log = ignore_line}, fd);
+	show_pool(fd, &debug);
+	if (strstr(guard_fixture_log(), "event=refuse") != NULL)
+		SKIP("/var/tmp is not on a local file system");
+	expect_word("pool event=destroy", "resident=-");
+	if (strcmp(look.kind, "file") == 0)
+		expect_word("pool event=create", "kind=file");
+}
+
+TEST(huge_pages_are_said)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	if (fd < 0)
+		SKIP("no huge pages: %s", strerror(errno));
+	struct file_look look;
+	file_look_at(&look, &(struct shmguard_policy){
+		.log_debug = true, .log = ignore_line}, fd);
+	ck_assert_str_eq(look.kind, "hugetlb");
 	close(fd);
 }

@@ -9,13 +9,18 @@
 #include "trapped_memory.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -377,4 +382,48 @@ TEST(I4_errno_survives_the_handler)
 	ck_assert_int_eq(host_calls, 1);
 	ck_assert_int_eq(error, EXDEV);
 	sigbus_trap_unref();
+}
+
+/* ---- Sandboxes ---- */
+
+#ifdef SYS_mmap2
+#define SYS_mmap_used SYS_mmap2
+#else
+#define SYS_mmap_used SYS_mmap
+#endif
+
+/* For the rest of the process. */
+static bool
+forbid_call(uint32_t call)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {4, filter};
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_DIES(I4_sent_signal_kills_where_it_cannot_be_sent_again, SIGBUS)
+{
+	ck_assert_int_eq(sigbus_trap_ref(), 0);
+	if (!forbid_call(SYS_rt_tgsigqueueinfo))
+		SKIP("no seccomp filters: %s", strerror(errno));
+	kill(getpid(), SIGBUS);
+}
+
+/* What cannot be repaired is as if it were not ours, and no endless loop. */
+TEST_DIES(I4_fault_kills_where_nothing_can_be_mapped, SIGBUS)
+{
+	static struct trapped_memory memory;
+	ck_assert_int_eq(sigbus_trap_ref(), 0);
+	trapped_memory_init(&memory, 4, PROT_READ, -1);
+	trapped_memory_truncate(&memory, 0);
+	if (!forbid_call(SYS_mmap_used))
+		SKIP("no seccomp filters: %s", strerror(errno));
+	trapped_memory_read(&memory, 1);
 }

@@ -283,3 +283,15 @@ TEST(F20_memory_error_then_truncation)
 	ck_assert_uint_le(signals_taken(), 3);
 	tear_down();
 }
+
+/* As with huge pages, of which one may be had and the next not. */
+TEST(F16_lost_blocks_on_both_sides_are_one_repair)
+{
+	set_up(64);
+	memory.range->has_holes = true;
+	trapped_memory_truncate(&memory, 24);
+	ck_assert_int_eq(trapped_memory_read(&memory, 40), 0);
+	trapped_memory_check(&memory, 24);
+	ck_assert_uint_eq(signals_taken(), 1);
+	tear_down();
+}

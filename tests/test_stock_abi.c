@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* libwayland has them since 1.24. */
@@ -377,3 +378,19 @@ TEST(errors_are_those_of_libwayland)
 	for (size_t i = 0; i < sizeof(bad_requests) / sizeof(bad_requests[0]); i++)
 		expect_error(&bad_requests[i]);
 }
+
+#ifndef ON_LIBWAYLAND
+/* libwayland's own needs none. */
+TEST(init_without_a_descriptor_left_fails)
+{
+	struct wl_display *server = shm_server_create();
+	struct rlimit limit, none;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){0, limit.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(wl_display_init_shm(server), -1);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(wl_display_init_shm(server), 0);
+	shm_server_destroy(server);
+}
+#endif

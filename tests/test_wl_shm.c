@@ -421,3 +421,51 @@ TEST(F11_pool_cannot_shrink)
 	expect_resize_error(-1);
 	expect_resize_error(INT32_MIN);
 }
+
+/* ---- The global ---- */
+
+TEST(versions_are_what_libwayland_knows)
+{
+	struct wl_display *server = shm_server_create();
+	errno = 0;
+	ck_assert_ptr_null(shmguard_create_with_version(server, 0, NULL));
+	ck_assert_int_eq(errno, EINVAL);
+
+	struct shmguard *guard =
+		shmguard_create_with_version(server, UINT32_MAX, NULL);
+	ck_assert_ptr_nonnull(guard);
+	ck_assert_ptr_nonnull(shmguard_global(guard));
+	struct shm_client client;
+	shm_client_connect(&client, server);
+	ck_assert_uint_ge(client.shm_version, 1);
+	ck_assert_uint_le(client.shm_version,
+		(uint32_t)wl_shm_interface.version);
+	shm_client_disconnect(&client);
+	shmguard_destroy(guard);
+	shmguard_destroy(NULL);
+	shm_server_destroy(server);
+}
+
+/* Toolkits have several parts that bind what they need. */
+TEST(a_client_may_bind_twice)
+{
+	struct guard_fixture fixture;
+	guard_fixture_init(&fixture, NULL);
+	struct wl_shm *second = wl_registry_bind(fixture.client.registry,
+		fixture.client.shm_name, &wl_shm_interface, 1);
+	int fd = harness_memfd(4096, 0, 0);
+	struct wl_shm_pool *pool = wl_shm_create_pool(second, fd, 4096);
+	ck_assert_msg(shm_client_roundtrip(&fixture.client), "%s",
+		shm_client_message());
+	/* Of both together. */
+	struct shmguard_usage usage;
+	shmguard_client_usage(fixture.guard, fixture.client.connection, &usage);
+	ck_assert_uint_eq(usage.pools, 1);
+	wl_shm_destroy(second);
+	ck_assert(shm_client_roundtrip(&fixture.client));
+	shmguard_client_usage(fixture.guard, fixture.client.connection, &usage);
+	ck_assert_uint_eq(usage.pools, 1);
+	wl_shm_pool_destroy(pool);
+	guard_fixture_finish(&fixture);
+	close(fd);
+}

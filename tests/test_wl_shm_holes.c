@@ -185,3 +185,52 @@ TEST(rows_without_their_padding_are_copied)
 	guard_fixture_finish(&fixture);
 	close(fd);
 }
+
+TEST(copy_wants_rows_that_lie_next_to_each_other)
+{
+	enum { X0L0 = 0x304c3058 }; /* blocks of two rows */
+	struct guard_fixture fixture;
+	guard_fixture_init(&fixture, NULL);
+	ck_assert_int_eq(shmguard_add_format(fixture.guard, X0L0), 0);
+	int fd = harness_memfd(4096, 1, 0);
+	struct wl_shm_pool *pool =
+		wl_shm_create_pool(fixture.client.shm, fd, 4096);
+	struct wl_buffer *proxy = wl_shm_pool_create_buffer(pool, 0, 8, 8, 64,
+		X0L0);
+	ck_assert_msg(shm_client_roundtrip(&fixture.client), "%s",
+		shm_client_message());
+	char row[64];
+	errno = 0;
+	ck_assert_int_eq(shmguard_buffer_copy(
+		guard_fixture_buffer(&fixture, proxy), 0, 1, row, sizeof(row)), -1);
+	ck_assert_int_eq(errno, ENOTSUP);
+	wl_buffer_destroy(proxy);
+	wl_shm_pool_destroy(pool);
+	guard_fixture_finish(&fixture);
+	close(fd);
+}
+
+/* There is nobody left to be told. */
+TEST(F18_holes_past_the_limit_after_the_client_has_left)
+{
+	static const struct shmguard_policy small = {
+		.limits = {.client = {.holes = 4096}},
+	};
+	struct guard_fixture fixture;
+	guard_fixture_init(&fixture, &small);
+	int fd = sparse_file(BUFFER_SIZE);
+	struct wl_buffer *proxy = shm_client_buffer(&fixture.client, fd,
+		BUFFER_SIZE, WIDTH, HEIGHT);
+	struct shmguard_buffer *buffer =
+		shmguard_buffer_ref(guard_fixture_buffer(&fixture, proxy));
+	wl_buffer_destroy(proxy);
+	shm_client_roundtrip(&fixture.client);
+	wl_client_destroy(fixture.client.connection);
+	if (read_all(buffer) == 0)
+		SKIP("something is swapped out");
+	ck_assert_int_eq(errno, EFAULT);
+	shm_client_serve(&fixture.client);
+	shmguard_buffer_unref(buffer);
+	guard_fixture_finish(&fixture);
+	close(fd);
+}
