@@ -53,14 +53,15 @@ static void
 keep(int socket, long count)
 {
 	char byte;
+	bool granted;
 	int lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
 	if (lock >= 0)
 		flock(lock, LOCK_EX);
 	long before = count_read();
 	/* Fewer than asked for may be granted. */
 	long after = before < 0 ? before : count_write(before + count);
-	byte = after > before;
-	send(socket, &byte, 1, MSG_NOSIGNAL);
+	granted = after > before;
+	send(socket, &granted, sizeof(granted), MSG_NOSIGNAL);
 	while (read(socket, &byte, 1) < 0 && errno == EINTR)
 		continue;
 	if (after > before)
@@ -100,11 +101,11 @@ start_keeper(unsigned int count)
 static bool
 await_keeper(int keeper)
 {
-	char byte = 0;
-	while (read(keeper, &byte, 1) < 0 && errno == EINTR &&
+	bool granted = false;
+	while (read(keeper, &granted, sizeof(granted)) < 0 && errno == EINTR &&
 			!client_is_interrupted())
 		continue;
-	return byte != 0;
+	return granted;
 }
 
 /* Others may hold what is free for a moment, as we do. */
