@@ -134,17 +134,27 @@ place_zeros(struct span span, int prot)
 		MAP_FAILED;
 }
 
+/* With vm.overcommit_memory=2 memory that can be written must be promised, and there may
+ * be none left; memory that is read need not. At once: kernels before Linux 6.12 have
+ * unmapped what was there when they find that out. */
+static bool
+place_zeros_to_read_at_least(struct span span, int prot)
+{
+	return place_zeros(span, prot) ||
+		((prot & PROT_WRITE) != 0 && place_zeros(span, PROT_READ));
+}
+
 /* Replacing a part splits the mapping, which fails when the process has as many
  * as it may. Replacing the whole then works, but not if it has one too many. */
 static bool
 place_zeros_or_all(struct span span, struct span all, int prot)
 {
-	if (place_zeros(span, prot))
+	if (place_zeros_to_read_at_least(span, prot))
 		return true;
-	if (place_zeros(all, prot))
+	if (place_zeros_to_read_at_least(all, prot))
 		return true;
 	spare_mappings_release();
-	return place_zeros(all, prot);
+	return place_zeros_to_read_at_least(all, prot);
 }
 
 static void
