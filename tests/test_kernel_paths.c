@@ -5,6 +5,7 @@
  * kernel and the other says why it does not: so a run shows which way was taken.
  */
 
+#include "fake_kernel.h"
 #include "harness.h"
 #include "memory_look.h"
 
@@ -114,6 +115,7 @@ kernel_populates(int fd)
 static void
 check_repair(int fd)
 {
+	fake_kernel_use(); /* which has no no-SIGBUS mappings */
 	struct shmguard_map *map = must_open(fd);
 	struct shmguard_view view;
 	const volatile unsigned char *bytes = must_read(map, &view);
