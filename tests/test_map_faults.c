@@ -287,7 +287,8 @@ TEST(I7_mapping_becomes_writable_during_a_repair)
 	if (listener < 0)
 		SKIP("no supervision of system calls");
 	close(listener);
-	ck_assert_int_eq(supervised.byte, 0);
+	/* What was placed, or what the writer has stored there since. */
+	ck_assert(supervised.byte == 0 || supervised.byte == 9);
 	ck_assert(writer.begun);
 	ck_assert_int_eq(repairs, 1);
 }
