@@ -123,7 +123,9 @@ TEST(F24_second_keymap_at_a_time)
 	must_be_keymap(fd, 3 * page, 2 * page);
 	ck_assert_uint_eq(strlen(first), page);
 	munmap(first, page);
-	ck_assert(!is_mapped(first + page));
+	/* A sanitizer's runtime may have put something of its own there since. */
+	ck_assert(!is_mapped(first + page) ||
+		strcmp(permissions_at(first + page), "r--p") != 0);
 	must_be_keymap(fd, page, page);
 	close(fd);
 }
