@@ -42,7 +42,7 @@ struct account {
 };
 
 /* What is taken without need leaves all but one such part of the limits. */
-#define PLENTY 8
+#define PLENTY 4
 
 #define REFUSED_FOR_TOTAL 0x100u
 

@@ -116,8 +116,8 @@ is_paid_for(const struct trap_range *range, size_t offset, size_t length)
 		atomic_load_explicit(&range->prepaid_to, memory_order_relaxed);
 }
 
-/* Of small mappings all is charged at once, filled or not: they are most of what is
- * shown, and looking would cost more than the rest of the access. */
+/* While there is plenty, all of a mapping is charged at once, filled or not. To look
+ * each time would cost more than the rest of the access. */
 bool
 guarded_map_begin_look(struct shmguard_map *map, struct trap_range *range,
 	size_t offset, size_t length)

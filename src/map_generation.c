@@ -25,10 +25,6 @@
  * processes have few of: past that many bytes they are unmapped at once. */
 #define MAX_WAITING (SIZE_MAX / 16)
 
-/* Bytes. Asking what is filled takes a tenth of the time that reading 64 KiB takes,
- * and less than a hundredth of that for mappings above this. */
-#define PREPAY_MAX ((size_t)4 << 20)
-
 static _Atomic size_t waiting;
 
 struct map_generation {
@@ -182,8 +178,6 @@ map_generation_prepay(struct trap_range *range)
 	struct map_generation *generation = range->data;
 	size_t length = range_length(range);
 	size_t held = generation->holes;
-	if (length > PREPAY_MAX)
-		return false;
 	while (held < length) {
 		size_t rest = length - held;
 		if (!account_take_if_plenty(generation->account,

@@ -76,8 +76,8 @@ bool map_generation_charge_holes(struct trap_range *range, size_t bytes);
 void map_generation_hand_over_holes(struct trap_range *from,
 	struct trap_range *to);
 
-/* Charges it with all of a small mapping, if there is plenty, so that nobody need
- * look any more how much of it is filled: see range->prepaid_to. False: not done.
+/* Charges it with all of the mapping, if there is plenty, so that nobody need look
+ * any more how much of it is filled: see range->prepaid_to. False: not done.
  * Any thread. */
 bool map_generation_prepay(struct trap_range *range);
 

@@ -166,9 +166,9 @@ struct shmguard_usage {
 	size_t bytes;       /**< addresses that these mappings take up */
 	size_t descriptors; /**< kept, see shmguard_map_open() */
 	/** Bytes of files that were holes until an access had the kernel fill
-	 * them, as long as they are mapped; and all bytes of maps of up to 4 MiB
-	 * that were accessed, which are not looked at, while the client holds
-	 * little. */
+	 * them, as long as they are mapped; and, while the client holds less than
+	 * a quarter of its limit, all bytes of maps that were accessed, which are
+	 * then not looked at. */
 	size_t holes;
 };
 
@@ -294,8 +294,8 @@ void shmguard_map_close(struct shmguard_map *map);
  * Begins reading `length` bytes at `offset`, both in bytes, from any thread.
  * Views nest and overlap freely. Costs a thread that blocks SIGBUS a system call,
  * once, to unblock it. In the mapped tiers nothing else is called below 64 KiB, nor
- * in most maps of up to 4 MiB; above that one call for each 16 MiB asks what of the
- * file is in memory, to charge the holes, which is below 1 % of what reading takes.
+ * in maps that are charged as a whole (struct shmguard_usage, holes); in others one
+ * call for each 16 MiB asks what of the file is in memory, to charge the holes.
  * Past the limit on holes the map reads as zeros and is lost.
  *
  * Returns 0, or -1 with errno ERANGE (not within the map's size, or empty) or ENOMEM
