@@ -21,7 +21,7 @@ LIMIT = 90 * 60   # and for one siege
 USER = 'nobody'
 
 # What decides how memory is read, by the name of its library.
-LIBRARIES = re.compile(r'lib(wayland-server|wlroots|mutter)\b')
+LIBRARIES = re.compile(r'lib(wayland-server|wlroots|mutter|kwin)\b')
 
 
 def output_of(*command):
@@ -44,7 +44,7 @@ def package_of(path):
 
 def packages(compositor):
     """What is besieged: the compositor's package and those of its libraries."""
-    program = output_of('which', compositor.name).strip()
+    program = output_of('which', compositor.program).strip()
     paths = [line.split()[2] for line in output_of('ldd', program).splitlines()
         if LIBRARIES.match(line.strip()) and '=> /' in line]
     return dict(filter(None, (package_of(path)
@@ -121,7 +121,10 @@ def main():
                 continue
             found[compositor.name] = {'name': compositor.name,
                 'packages': packages(compositor)}
-            for guarded in False, True:
+            refusal = compositor.refusal([options.guard])
+            if refusal:
+                found[compositor.name]['guarded'] = {'refusal': refusal}
+            for guarded in (False,) if refusal else (False, True):
                 siege = Siege(options, compositor, guarded)
                 futures[pool.submit(siege.make)] = siege
         for future in concurrent.futures.as_completed(futures):

@@ -2,9 +2,11 @@
 """How to start each compositor without a screen, and how to photograph it."""
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 import screenshot
 
@@ -16,6 +18,8 @@ WLROOTS = {
     'WLR_LIBINPUT_NO_DEVICES': '1',
     'WLR_RENDERER': 'pixman',
 }
+
+SOFTWARE_GL = {'LIBGL_ALWAYS_SOFTWARE': '1'}
 
 # Nothing on the screen but windows, and those without a clock or a cursor.
 WESTON_CONFIG = """
@@ -31,7 +35,18 @@ default_border none
 output * bg #203040 solid_color
 for_window [app_id="shmguard-siege"] floating enable
 """
+# The session bus, for those that need one.
+BUS = ('bus', ['dbus-daemon', '--session', '--nofork', '--address={bus}'])
+# shmguard-run's exit status if it cannot reach what reads memory.
+OUT_OF_REACH = 123
+
 WAYFIRE_CONFIG = '[core]\nplugins = place move alpha\nxwayland = false\n'
+
+
+def output_of(command):
+    return subprocess.run(command, text=True, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=20).stdout
 
 
 class Compositor:
@@ -42,14 +57,16 @@ class Compositor:
     environment = {}
     take_picture = staticmethod(screenshot.grim)
 
+    @property
+    def program(self):
+        return self.name
+
     def is_installed(self):
-        return shutil.which(self.name) is not None
+        return shutil.which(self.program) is not None
 
     def ask(self, option):
         """What it prints when asked for its version or for help."""
-        return subprocess.run([self.name, option], text=True, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=20).stdout
+        return output_of([self.program, option])
 
     def version(self):
         found = re.search(r'\d+(\.\d+)+', self.ask(self.version_option))
@@ -62,9 +79,22 @@ class Compositor:
         """The command line; its configuration may be written to home."""
         raise NotImplementedError
 
+    def refusal(self, guard):
+        """Why shmguard-run, which guard starts, does not reach what reads memory
+        in it; None if it does."""
+        program = shutil.which(self.program)
+        done = subprocess.run([*guard, '--check', program], text=True,
+            check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, timeout=20)
+        if done.returncode != OUT_OF_REACH:
+            return None
+        return done.stderr.strip().splitlines()[-1] \
+            .replace(program, os.path.basename(program))
+
 
 class Weston(Compositor):
     name = 'weston'
+    renderer = 'pixman'
     take_picture = staticmethod(screenshot.weston_screenshooter)
 
     def command(self, home):
@@ -73,16 +103,53 @@ class Weston(Compositor):
         # Without --debug nobody may take screenshots.
         command = ['weston', f'--config={config}', '--idle-time=0', '--debug']
         if int(self.version().split('.')[0]) < 12:
-            return command + ['--backend=headless-backend.so', '--use-pixman']
-        command += ['--backend=headless', '--renderer=pixman']
+            return command + ['--backend=headless-backend.so',
+                f'--use-{self.renderer}']
+        command += ['--backend=headless', f'--renderer={self.renderer}']
         if '--fake-seat' in self.ask('--help'):
             command += ['--fake-seat']
         return command
 
 
+class WestonGL(Weston):
+    """With OpenGL, where formats of several planes are read too."""
+
+    name = 'weston-gl'
+    program = 'weston'
+    renderer = 'gl'
+    environment = SOFTWARE_GL
+
+
+class KWin(Compositor):
+    """The version of Debian 12 draws with OpenGL; later ones do not find it without
+    a device, draw with QPainter and take no screenshots then."""
+
+    name = 'kwin'
+    program = 'kwin_wayland'
+    environment = {**SOFTWARE_GL, 'KWIN_SCREENSHOT_NO_PERMISSION_CHECKS': '1'}
+    helpers = [BUS]
+    take_picture = staticmethod(screenshot.kwin_screenshot)
+
+    def copy(self, home):
+        """Without the capability that its package gives it: where that is not to
+        be had it does not start, and where it is LD_PRELOAD is ignored. It has to
+        keep its name, which it asks for."""
+        copy = home / self.program
+        shutil.copy(shutil.which(self.program), copy)
+        return str(copy)
+
+    def ask(self, option):
+        with tempfile.TemporaryDirectory() as directory:
+            return output_of([self.copy(pathlib.Path(directory)), option])
+
+    def command(self, home):
+        return [self.copy(home), '--virtual', '--width', '1024',
+            '--height', '768', '--no-lockscreen', '--no-global-shortcuts']
+
+
 class Mutter(Compositor):
     name = 'mutter'
-    environment = {'LIBGL_ALWAYS_SOFTWARE': '1'}
+    environment = SOFTWARE_GL
     take_picture = staticmethod(screenshot.mutter_screen_cast)
 
     @property
@@ -92,8 +159,7 @@ class Mutter(Compositor):
         if os.path.exists('/usr/share/wireplumber/policy.conf'):
             wireplumber += ['--config-file=policy.conf']
         return [
-            ('bus', ['dbus-daemon', '--session', '--nofork',
-                '--address={bus}']),
+            BUS,
             ('pipewire-0', ['pipewire']),
             (None, wireplumber),
         ]
@@ -144,4 +210,5 @@ class Wayfire(Compositor):
         return ['wayfire', '--config', str(config)]
 
 
-ALL = [Weston(), Mutter(), Sway(), Labwc(), Cage(), Wayfire()]
+ALL = [Weston(), WestonGL(), Mutter(), KWin(), Sway(), Labwc(), Cage(),
+    Wayfire()]

@@ -44,7 +44,7 @@ def end_of(report, names):
 
 
 def client_cell(stock, guarded):
-    """'all 5', or which of the clients does not do well."""
+    """'5 ok', and which of the clients does not do well."""
     cells = []
     for name, how in stock['clients'].items():
         how_guarded = guarded['clients'].get(name, 'not tried')
@@ -79,12 +79,20 @@ class Entry:
 
     def __init__(self, suite, result):
         self.who = f'{result["name"]} {result["version"]}'
-        stock, guarded = result['stock'], result['guarded']
+        stock = result['stock']
         self.skipped = stock['problem'] if not stock['clients'] else None
         self.wrong = []
+        truncations = [name for name in stock['attacks'] if name != RESIZED]
         if self.skipped:
             self.cells = [suite, self.who, f'SKIP: {self.skipped}']
             return
+        if 'refusal' in result:
+            self.skipped = result['refusal']
+            self.cells = [suite, self.who, client_cell(stock, stock),
+                'none to compare', end_of(stock, truncations), 'refused',
+                end_of(stock, [RESIZED]), 'refused']
+            return
+        guarded = result['guarded']
         if guarded['problem']:
             self.wrong.append(f'guarded: {guarded["problem"]}')
         for name, how in guarded['clients'].items():
@@ -96,8 +104,6 @@ class Entry:
         for name, attack in guarded['attacks'].items():
             if attack['end'] not in ('ok', 'unread', 'skipped'):
                 self.wrong.append(f'{name}: {attack["end"]}: {attack["line"]}')
-        attacks = list(stock['attacks'])
-        truncations = [name for name in attacks if name != RESIZED]
         self.cells = [suite, self.who, client_cell(stock, guarded),
             picture_cell(result),
             end_of(stock, truncations), end_of(guarded, truncations),

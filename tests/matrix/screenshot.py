@@ -47,7 +47,15 @@ def weston_screenshooter(env, directory):
     return collect(directory)
 
 
-def mutter_screen_cast(env, directory):
-    program = pathlib.Path(__file__).with_name('mutter_screen_cast.py')
-    run([sys.executable, str(program), 'shot.png'], env, directory)
-    return collect(directory)
+def with_program(name):
+    """A way that is a program of its own, in this directory."""
+    program = pathlib.Path(__file__).with_name(name)
+
+    def take(env, directory):
+        run([sys.executable, str(program), 'shot.png'], env, directory)
+        return collect(directory)
+    return take
+
+
+mutter_screen_cast = with_program('mutter_screen_cast.py')
+kwin_screenshot = with_program('kwin_screenshot.py')

@@ -43,7 +43,7 @@ def merge(old, new):
     for way in WAYS:
         siege = dict(old.get(way, {}))
         found = new.get(way, {})
-        if 'problem' in found:
+        if 'problem' in found or 'refusal' in found:
             siege = found
         elif found:
             siege = {'command': found['command'], 'kernel': found['kernel'],
@@ -77,15 +77,23 @@ class Entry:
         self.known = known
         self.problem = known.get('stock', {}).get('problem') or \
             known.get('guarded', {}).get('problem')
-        self.version = known['packages'][name].split('-')[0]
+        self.refusal = known.get('guarded', {}).get('refusal')
+        # Of the package with the program, without what Debian adds.
+        version = next(iter(known['packages'].values()))
+        self.version = version.split(':')[-1].split('-')[0]
+
+    def head(self):
+        return f'{self.name} {self.version}' + \
+            (' (stock)' if self.refusal else '')
 
     def words(self, attack):
-        return [word_of(self.known.get(way, {}), attack) for way in WAYS]
+        return [word_of(self.known.get(way, {}), attack)
+            for way in (WAYS[:1] if self.refusal else WAYS)]
 
     def cell(self, attack):
-        stock, guarded = (word if is_harmless(word) or word == '-'
-            else f'**{word}**' for word in self.words(attack))
-        return stock if stock == guarded else f'{stock} / {guarded}'
+        words = [word if is_harmless(word) or word == '-' else f'**{word}**'
+            for word in self.words(attack)]
+        return ' / '.join(dict.fromkeys(words))
 
     def failures(self):
         """Of it guarded: each attack with what was said."""
@@ -93,8 +101,9 @@ class Entry:
         if 'problem' in guarded and 'problem' not in self.known['stock']:
             yield 'start', 'ERROR', guarded['problem']
         for name, attack in guarded.get('attacks', {}).items():
-            if not is_harmless(self.words(name)[1]):
-                yield name, self.words(name)[1], attack['text']
+            word = word_of(guarded, name)
+            if not is_harmless(word):
+                yield name, word, attack['text']
 
     def attacks(self):
         return list(self.known.get('stock', {}).get('attacks', {}))
@@ -114,8 +123,7 @@ def table(entries):
         if not all(is_harmless(word) for entry in entries
                 for word in entry.words(attack)):
             rows.append([attack] + [entry.cell(attack) for entry in entries])
-    yield '| attack | ' + ' | '.join(f'{entry.name} {entry.version}'
-        for entry in entries) + ' |'
+    yield '| attack | ' + ' | '.join(entry.head() for entry in entries) + ' |'
     yield '|' + ' --- |' * (len(entries) + 1)
     for row in rows:
         yield '| ' + ' | '.join(row) + ' |'
@@ -142,10 +150,13 @@ def section(suite, entries):
     for entry in entries:
         packages = ', '.join(f'{name} {version}' for name, version in
             entry.known['packages'].items())
-        yield f'- {packages}' + (f'. SKIP: {entry.problem}'
-            if entry.problem else '')
+        name = '' if entry.name in entry.known['packages'] \
+            else f'{entry.name}: '
+        yield f'- {name}{packages}' + \
+            (f'. SKIP: {entry.problem}' if entry.problem else '') + \
+            (f'. Stock only: {entry.refusal}' if entry.refusal else '')
     sieges = [entry.known[way] for entry in usable for way in WAYS
-        if way in entry.known]
+        if 'attacks' in entry.known.get(way, {})]
     dates = sorted({attack['date'] for siege in sieges
         for attack in siege['attacks'].values()})
     kernels = sorted({siege['kernel'] for siege in sieges})

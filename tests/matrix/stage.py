@@ -40,6 +40,9 @@ class Stage:
     def perform(self, compositor, guard):
         stock = Performance(self, compositor, [], {})
         stock.run()
+        refusal = compositor.refusal(guard)
+        if refusal:
+            return {'stock': stock.report, 'refusal': refusal}
         guarded = Performance(self, compositor, guard, stock.pictures)
         guarded.run()
         return {'stock': stock.report, 'guarded': guarded.report,
