@@ -372,21 +372,21 @@ TEST(F18_what_is_given_up_in_one_place_counts_in_others)
 /* Pages of other files can be had again when memory runs short. */
 TEST(holes_of_files_on_disks_do_not_count)
 {
-	char path[] = "holes-XXXXXX";
+	char path[] = "/var/tmp/test-holes-XXXXXX";
 	int fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
-		SKIP("no file here: %s", strerror(errno));
+		SKIP("no file in /var/tmp: %s", strerror(errno));
 	unlink(path);
 	ck_assert_int_eq(ftruncate(fd, (off_t)(32 * MIB)), 0);
 	if (fcntl(fd, F_GET_SEALS) >= 0) {
 		close(fd);
-		SKIP("this directory is not on a disk");
+		SKIP("/var/tmp is not on a disk");
 	}
 	struct shmguard_map *map = shmguard_map_open(fcntl(fd, F_DUPFD_CLOEXEC, 0),
 		32 * MIB, &sixteen, NULL);
 	if (map == NULL) {
 		close(fd);
-		SKIP("files here are refused: %s", strerror(errno));
+		SKIP("files in /var/tmp are refused: %s", strerror(errno));
 	}
 	struct shmguard_view view;
 	ck_assert_int_eq(shmguard_map_begin_read(map, 0, 32 * MIB, &view), 0);
