@@ -27,7 +27,7 @@ count_descriptors(pid_t pid)
 
 struct mapping {
 	unsigned long start, end;
-	bool anonymous, untouchable;
+	bool anonymous, untouchable, executable;
 };
 
 static bool
@@ -42,18 +42,44 @@ parse_mapping(const char *line, struct mapping *mapping)
 	mapping->anonymous = inode == 0 && line[name] == '\0';
 	mapping->untouchable = mapping->anonymous &&
 		strncmp(permissions, "---", 3) == 0;
+	mapping->executable = permissions[2] == 'x';
 	return true;
 }
+
+static bool
+are_together(const struct mapping *first, const struct mapping *second)
+{
+	return first->anonymous && second->anonymous &&
+		first->end == second->start;
+}
+
+/* Mappings one behind the other, none of a file. */
+struct run {
+	long count;
+	bool of_code, last_counts;
+};
 
 /* Whether they are a thread's stack and its guard, or the two parts of a heap:
  * the C library keeps some of either for threads to come. How many there are is
  * a matter of how many ran at the same time. */
-static bool
-are_of_thread(const struct mapping *first, const struct mapping *second)
+static void
+add_to_run(struct run *run, const struct mapping *last,
+	const struct mapping *mapping)
 {
-	return first->anonymous && second->anonymous &&
-		first->end == second->start &&
-		first->untouchable != second->untouchable;
+	bool of_thread = are_together(last, mapping) &&
+		last->untouchable != mapping->untouchable;
+	if (of_thread && run->last_counts)
+		run->count--;
+	run->last_counts = !of_thread;
+	run->count += run->last_counts;
+	run->of_code |= mapping->anonymous && mapping->executable;
+}
+
+/* Renderers compile code when they first meet a case, and keep it and its data. */
+static long
+worth(const struct run *run)
+{
+	return run->of_code ? 0 : run->count;
 }
 
 static long
@@ -65,19 +91,19 @@ count_mappings(pid_t pid)
 	long count = 0;
 	char line[4200];
 	struct mapping last = {0}, mapping;
-	bool last_counts = false;
+	struct run run = {0};
 	while (fgets(line, sizeof(line), file) != NULL) {
 		if (!parse_mapping(line, &mapping))
 			continue;
-		bool of_thread = are_of_thread(&last, &mapping);
-		if (of_thread && last_counts)
-			count--;
-		last_counts = !of_thread;
-		count += last_counts;
+		if (!are_together(&last, &mapping)) {
+			count += worth(&run);
+			run = (struct run){0};
+		}
+		add_to_run(&run, &last, &mapping);
 		last = mapping;
 	}
 	fclose(file);
-	return count;
+	return count + worth(&run);
 }
 
 static long

@@ -8,7 +8,7 @@
 /* What a process has, as /proc tells. */
 struct holdings {
 	long descriptors;
-	long mappings;    /* but for what belongs to threads */
+	long mappings;    /* but for threads' and compiled code's */
 	long private_kib; /* memory that would be free without it */
 };
 

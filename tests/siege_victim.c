@@ -42,11 +42,12 @@ enum fault {
 	FAULT_HURT,   /* the canary */
 	FAULT_MUTE,   /* reads, and never tells anybody */
 	FAULT_BLIND,  /* does not even read */
+	FAULT_LEARN,  /* none: it keeps the code that it compiled for the case */
 };
 
 static const char *const fault_names[] = {
 	"none", "crash", "exit", "hang", "stall", "leak", "starve", "hurt",
-	"mute", "blind",
+	"mute", "blind", "learn",
 };
 
 struct surface {
@@ -80,6 +81,17 @@ leak(void)
 }
 
 static void
+compile(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *code = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (code == MAP_FAILED || mprotect(code, page, PROT_READ) < 0 ||
+			mprotect(code + page, page, PROT_READ | PROT_EXEC) < 0)
+		err(EXIT_FAILURE, "compile");
+}
+
+static void
 hurt_canary(void)
 {
 	struct surface *surface;
@@ -107,6 +119,9 @@ be_faulty(void)
 		break;
 	case FAULT_LEAK:
 		leak();
+		break;
+	case FAULT_LEARN:
+		compile();
 		break;
 	case FAULT_STARVE:
 		starved = STARVED_FRAMES;
@@ -433,10 +448,10 @@ bind_wm_base(struct wl_client *client, void *data, uint32_t version,
 int
 main(int argc, char *argv[])
 {
-	while (argc > 1 && fault <= FAULT_BLIND &&
+	while (argc > 1 && fault <= FAULT_LEARN &&
 			strcmp(argv[1], fault_names[fault]) != 0)
 		fault++;
-	if (argc != 2 || fault > FAULT_BLIND)
+	if (argc != 2 || fault > FAULT_LEARN)
 		errx(EXIT_FAILURE, "usage: siege_victim FAULT");
 	wl_list_init(&surfaces);
 	struct wl_display *display = wl_display_create();

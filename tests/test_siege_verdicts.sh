@@ -66,6 +66,11 @@ test_leak_is_what_is_left_each_time() {
 	expect LEAK LEAK
 }
 
+test_code_that_a_renderer_compiles_is_no_leak() {
+	besiege learn truncate-while-presenting
+	expect OK OK
+}
+
 # Of a compositor that was there before, which is not ended either.
 test_stall_is_seen_without_starting_the_compositor() {
 	mkdir -m 700 "$work/runtime"
