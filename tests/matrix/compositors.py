@@ -35,12 +35,12 @@ default_border none
 output * bg #203040 solid_color
 for_window [app_id="shmguard-siege"] floating enable
 """
+WAYFIRE_CONFIG = '[core]\nplugins = place move alpha\nxwayland = false\n'
+
 # The session bus, for those that need one.
 BUS = ('bus', ['dbus-daemon', '--session', '--nofork', '--address={bus}'])
 # shmguard-run's exit status if it cannot reach what reads memory.
 OUT_OF_REACH = 123
-
-WAYFIRE_CONFIG = '[core]\nplugins = place move alpha\nxwayland = false\n'
 
 
 def output_of(command):
