@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "guarded_map_private.h"
 
+#include "fork_lock.h"
+
+/* Nobody here can be told that forks are not watched. */
+static struct fork_lock lock = FORK_LOCK_INITIALIZER(NULL);
 /* Maps whose copies met missing bytes: the registry knows of the others. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shmguard_map *lost_maps;
-
-static void
-lock_for_fork(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-static void
-unlock_after_fork(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
-/* Nobody here can be told that there is no memory for it: then it is tried again. */
-static void
-take_lock(void)
-{
-	static bool watches_forks;
-	pthread_mutex_lock(&lock);
-	if (!watches_forks)
-		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
-			unlock_after_fork) == 0;
-}
 
 void
 map_report_lost_copy(struct shmguard_map *map)
@@ -35,14 +15,14 @@ map_report_lost_copy(struct shmguard_map *map)
 	if (map->notifier == NULL)
 		return;
 
-	take_lock();
+	fork_lock_take(&lock);
 	/* Once closed there is nobody to tell, and nobody to take it off. */
 	if (!map->lost_listed && map->owner != NULL) {
 		map->lost_listed = true;
 		map->lost_next = lost_maps;
 		lost_maps = map;
 	}
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	fault_notifier_wake(map->notifier);
 }
 
@@ -62,20 +42,20 @@ map_forget_lost_copy(struct shmguard_map *map)
 		map->owner = NULL;
 		return;
 	}
-	take_lock();
+	fork_lock_take(&lock);
 	map->owner = NULL;
 	struct shmguard_map **link = &lost_maps;
 	while (*link != NULL && *link != map)
 		link = &(*link)->lost_next;
 	if (*link == map)
 		unlist(link);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 }
 
 static struct shmguard_map *
 next_lost_copy(const struct fault_notifier *notifier)
 {
-	take_lock();
+	fork_lock_take(&lock);
 	struct shmguard_map **link = &lost_maps;
 	while (*link != NULL && (*link)->notifier != notifier)
 		link = &(*link)->lost_next;
@@ -84,7 +64,7 @@ next_lost_copy(const struct fault_notifier *notifier)
 		map_ref(map);
 		unlist(link);
 	}
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return map;
 }
 

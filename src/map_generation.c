@@ -2,12 +2,12 @@
 #include "map_generation.h"
 
 #include "account.h"
+#include "fork_lock.h"
 #include "hole_check.h"
 #include "reaper.h"
 #include "spare_mappings.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #ifdef __linux__
@@ -267,31 +267,9 @@ retire(struct trap_range *range)
 
 /* ---- Orphans ---- */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Nobody here can be told that forks are not watched. */
+static struct fork_lock lock = FORK_LOCK_INITIALIZER(NULL);
 static struct reaper_job *orphans;
-
-static void
-lock_for_fork(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-static void
-unlock_after_fork(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
-/* Nobody here can be told that there is no memory for it: then it is tried again. */
-static void
-take_lock(void)
-{
-	static bool watches_forks;
-	pthread_mutex_lock(&lock);
-	if (!watches_forks)
-		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
-			unlock_after_fork) == 0;
-}
 
 static bool
 has_views(struct trap_range *range)
@@ -304,7 +282,7 @@ static struct reaper_job *
 unlist_unseen(void)
 {
 	struct reaper_job *unseen = NULL, **link = &orphans;
-	take_lock();
+	fork_lock_take(&lock);
 	while (*link != NULL) {
 		struct reaper_job *job = *link;
 		if (has_views(((struct map_generation *)job)->range)) {
@@ -315,7 +293,7 @@ unlist_unseen(void)
 		job->next = unseen;
 		unseen = job;
 	}
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return unseen;
 }
 
@@ -343,11 +321,11 @@ orphan(struct trap_range *range)
 {
 	struct map_generation *generation = range->data;
 	bool ours = range->views_at == this_thread();
-	take_lock();
+	fork_lock_take(&lock);
 	generation->job.next = orphans;
 	orphans = &generation->job;
 	atomic_store(&range->orphaned, true);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	if (!ours)
 		put_barrier_into_other_threads();
 	map_generation_sweep();

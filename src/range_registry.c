@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "range_registry.h"
 
+#include "fork_lock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -40,26 +42,16 @@ struct range_chunk {
 static struct range_chunk *_Atomic first_chunk;
 static _Atomic unsigned int handlers;
 
+static void forget_in_child(void);
+
 /* Taken by whoever writes, never by the handler. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fork_lock lock = FORK_LOCK_INITIALIZER(forget_in_child);
 static struct range_chunk *last_chunk;
 static struct trap_range *free_ranges;
-static bool watches_forks;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned int page_shift;
 
-static void
-lock_for_fork(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-static void
-unlock_after_fork(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
+/* A child that did not would unmap what it has put in the places of the ranges. */
 static void
 forget_in_child(void)
 {
@@ -72,24 +64,12 @@ forget_in_child(void)
 	}
 	/* Handlers that ran in other threads are not in the child. */
 	atomic_store(&handlers, 0);
-	pthread_mutex_unlock(&lock);
 }
 
 static void
 initialize(void)
 {
 	page_shift = (unsigned int)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
-}
-
-/* With the lock held. A child that did not forget would unmap what it has put in the
- * places of the ranges. */
-static bool
-watch_forks(void)
-{
-	if (!watches_forks)
-		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
-			forget_in_child) == 0;
-	return watches_forks;
 }
 
 size_t
@@ -175,10 +155,10 @@ range_register(void *addr, size_t length, const struct range_config *config)
 		return NULL;
 	}
 
-	pthread_mutex_lock(&lock);
-	struct trap_range *range = watch_forks() ? take_free_range() : NULL;
+	struct trap_range *range =
+		fork_lock_take(&lock) ? take_free_range() : NULL;
 	if (range == NULL) {
-		pthread_mutex_unlock(&lock);
+		fork_lock_give(&lock);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -204,7 +184,7 @@ range_register(void *addr, size_t length, const struct range_config *config)
 	widen(range->chunk, start, start + length);
 	atomic_store(word_of(range), make_word(start, length));
 	atomic_store_explicit(&range->pins, 1, memory_order_release);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return range;
 }
 
@@ -212,10 +192,10 @@ void
 range_grow(struct trap_range *range, size_t length)
 {
 	uintptr_t start = (uintptr_t)range->addr;
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	widen(range->chunk, start, start + length);
 	atomic_store(word_of(range), make_word(start, length));
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 }
 
 /* A handler that is in flight may be about to map over what it has seen. It is
@@ -251,7 +231,7 @@ range_unregister(struct trap_range *range)
 	bool ours = atomic_exchange(&chunk->words[index], 0) != 0;
 	wait_for_handlers();
 
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	atomic_fetch_and(&chunk->flagged[index / FLAG_BITS],
 		~(1UL << index % FLAG_BITS));
 	if (--chunk->live == 0) {
@@ -260,7 +240,7 @@ range_unregister(struct trap_range *range)
 	}
 	range->next_free = free_ranges;
 	free_ranges = range;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return ours;
 }
 
@@ -350,12 +330,12 @@ range_next_faulted(int notify_fd, void *(*hold)(void *owner))
 {
 	struct trap_range *range = NULL;
 	void *held = NULL;
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	for (struct range_chunk *chunk = first_chunk; chunk != NULL && range == NULL;
 			chunk = chunk->next)
 		range = find_flagged(chunk, notify_fd);
 	if (range != NULL)
 		held = hold(range->owner);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return held;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "reaper.h"
 
+#include "fork_lock.h"
+
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -32,7 +34,9 @@ struct waiting_fd {
 	struct waiting_fd *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void forget_in_child(void);
+
+static struct fork_lock lock = FORK_LOCK_INITIALIZER(forget_in_child);
 static pthread_cond_t wake_worker = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t worker_ended = PTHREAD_COND_INITIALIZER;
 
@@ -52,12 +56,11 @@ static bool reserve_taken[RESERVE];
 
 /* Threads stay behind in the parent, and so do the mappings that the jobs are
  * about: running them here could unmap what the child puts in their place.
- * Descriptors that waited stay open in the child. The lock may have been held
- * by a thread that is not there any more. */
+ * Descriptors that waited stay open in the child. Other threads may have waited
+ * for the conditions. */
 static void
 forget_in_child(void)
 {
-	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	wake_worker = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	worker_ended = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	worker_runs = false;
@@ -68,13 +71,6 @@ forget_in_child(void)
 	closers = 0;
 	waiting_fds = NULL;
 	memset(reserve_taken, 0, sizeof(reserve_taken));
-}
-
-__attribute__((constructor))
-static void
-watch_forks(void)
-{
-	pthread_atfork(NULL, NULL, forget_in_child);
 }
 
 static bool
@@ -122,12 +118,12 @@ static void
 wait_for_jobs(void)
 {
 	while (first_job == NULL && references > 0 && !worker_must_end)
-		pthread_cond_wait(&wake_worker, &lock);
+		pthread_cond_wait(&wake_worker, &lock.mutex);
 	if (references == 0 || worker_must_end)
 		return;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	nanosleep(&(struct timespec){.tv_nsec = NAP}, NULL);
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 }
 
 static void *
@@ -136,7 +132,7 @@ run_worker(void *data)
 	(void)data;
 	reaper_step_back();
 
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	for (;;) {
 		if (first_job == NULL)
 			wait_for_jobs();
@@ -148,58 +144,58 @@ run_worker(void *data)
 			last_job = &first_job;
 		jobs--;
 
-		pthread_mutex_unlock(&lock);
+		fork_lock_give(&lock);
 		job->run(job);
-		pthread_mutex_lock(&lock);
+		fork_lock_take(&lock);
 	}
 	if (!worker_must_end)
 		pthread_detach(pthread_self());
 	worker_runs = false;
 	worker_must_end = false;
 	pthread_cond_broadcast(&worker_ended);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return NULL;
 }
 
 void
 reaper_ref(void)
 {
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	references++;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 }
 
 void
 reaper_unref(void)
 {
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	if (--references > 0 || !worker_runs ||
 			pthread_equal(worker, pthread_self())) {
-		pthread_mutex_unlock(&lock);
+		fork_lock_give(&lock);
 		return;
 	}
 	if (worker_must_end) {
 		/* Taken again and dropped again while somebody joins. */
 		while (worker_must_end)
-			pthread_cond_wait(&worker_ended, &lock);
-		pthread_mutex_unlock(&lock);
+			pthread_cond_wait(&worker_ended, &lock.mutex);
+		fork_lock_give(&lock);
 		return;
 	}
 	worker_must_end = true;
 	pthread_t thread = worker;
 	pthread_cond_signal(&wake_worker);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	pthread_join(thread, NULL);
 }
 
 void
 reaper_submit(struct reaper_job *job)
 {
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	if (!worker_runs)
 		worker_runs = start_thread(&worker, run_worker, NULL, false);
 	if (!worker_runs || jobs >= REAPER_QUEUE_MAX) {
-		pthread_mutex_unlock(&lock);
+		fork_lock_give(&lock);
 		job->run(job);
 		return;
 	}
@@ -207,7 +203,7 @@ reaper_submit(struct reaper_job *job)
 	*last_job = job;
 	last_job = &job->next;
 	jobs++;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	pthread_cond_signal(&wake_worker);
 }
 
@@ -243,17 +239,17 @@ run_closer(void *data)
 	for (;;) {
 		reaper_syscalls->close(fd);
 
-		pthread_mutex_lock(&lock);
+		fork_lock_take(&lock);
 		struct waiting_fd *next = waiting_fds;
 		if (next == NULL) {
 			closers--;
-			pthread_mutex_unlock(&lock);
+			fork_lock_give(&lock);
 			return NULL;
 		}
 		waiting_fds = next->next;
 		fd = next->fd;
 		give_waiting(next);
-		pthread_mutex_unlock(&lock);
+		fork_lock_give(&lock);
 	}
 }
 
@@ -261,11 +257,11 @@ void
 reaper_close_blocking(int fd)
 {
 	pthread_t thread;
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	if (closers < REAPER_CLOSERS_MAX && start_thread(&thread, run_closer,
 			(void *)(intptr_t)fd, true)) {
 		closers++;
-		pthread_mutex_unlock(&lock);
+		fork_lock_give(&lock);
 		return;
 	}
 
@@ -277,7 +273,7 @@ reaper_close_blocking(int fd)
 		waiting->next = waiting_fds;
 		waiting_fds = waiting;
 	}
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 }
 
 struct close_job {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sigbus_trap.h"
 
+#include "fork_lock.h"
 #include "page_probe.h"
 #include "range_registry.h"
 #include "spare_mappings.h"
@@ -21,9 +22,8 @@
  * for each of its pages. */
 #define MAX_PRECISE_REPAIRS 8
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fork_lock lock = FORK_LOCK_INITIALIZER(NULL);
 static unsigned int references;
-static bool watches_forks;
 static bool warned;
 
 /* Written before the handler can run, and not again while it can. */
@@ -387,50 +387,25 @@ uninstall(void)
 		installed = false;
 }
 
-static void
-lock_for_fork(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-static void
-unlock_after_fork(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
-/* A child must not find the lock taken by a thread that it does not have. */
-static bool
-watch_forks(void)
-{
-	if (!watches_forks)
-		watches_forks = pthread_atfork(lock_for_fork, unlock_after_fork,
-			unlock_after_fork) == 0;
-	if (!watches_forks)
-		errno = ENOMEM;
-	return watches_forks;
-}
-
 int
 sigbus_trap_ref(void)
 {
-	pthread_mutex_lock(&lock);
-	int result = 0;
-	if (references == 0)
-		result = watch_forks() ? install() : -1;
+	int result = fork_lock_take(&lock) ? 0 : -1;
+	if (result == 0 && references == 0)
+		result = install();
 	if (result == 0)
 		references++;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return result;
 }
 
 void
 sigbus_trap_unref(void)
 {
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	if (--references == 0)
 		uninstall();
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 }
 
 bool
@@ -440,12 +415,12 @@ sigbus_trap_was_replaced(void)
 	if (sigaction(SIGBUS, NULL, &current) < 0)
 		return false;
 
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	bool replaced = installed && !is_ours(&current) &&
 		!atomic_load(&host_asks_us);
 	bool news = replaced && !warned;
 	warned = replaced;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	return news;
 }
 

@@ -3,6 +3,7 @@
 /* What a map needs and has no part in races: in the least that it can be. */
 
 #include "account.h"
+#include "fork_lock.h"
 #include "hole_check.h"
 #include "limit_defaults.h"
 #include "nosigbus_map.h"
@@ -120,6 +121,20 @@ refusal_errno(enum shmguard_reason reason)
 {
 	(void)reason;
 	return EINVAL;
+}
+
+/* Nobody forks. */
+bool
+fork_lock_take(struct fork_lock *lock)
+{
+	pthread_mutex_lock(&lock->mutex);
+	return true;
+}
+
+void
+fork_lock_give(struct fork_lock *lock)
+{
+	pthread_mutex_unlock(&lock->mutex);
 }
 
 bool

@@ -73,11 +73,11 @@ MUTANTS = [
     ('a range is hidden while it grows', 'range_registry',
      '\twiden(range->chunk, start, start + length);\n'
      '\tatomic_store(word_of(range), make_word(start, length));\n'
-     '\tpthread_mutex_unlock',
+     '\tfork_lock_give',
      '\twiden(range->chunk, start, start + length);\n'
      '\tatomic_store(word_of(range), 0);\n'
      '\tatomic_store(word_of(range), make_word(start, length));\n'
-     '\tpthread_mutex_unlock',
+     '\tfork_lock_give',
      'I1_*'),
     ('a chunk forgets its bounds with any of its ranges', 'range_registry',
      'if (--chunk->live == 0) {', 'if (--chunk->live != 99) {',
@@ -104,10 +104,10 @@ MUTANTS = [
      '\tif (range_unregister(generation->range)) {',
      'I3_I4_*'),
     ('the mark is set after looking at the views', 'map_generation',
-     '\tatomic_store(&range->orphaned, true);\n\tpthread_mutex_unlock(&lock);\n'
+     '\tatomic_store(&range->orphaned, true);\n\tfork_lock_give(&lock);\n'
      '\tif (!ours)\n\t\tput_barrier_into_other_threads();\n'
      '\tmap_generation_sweep();',
-     '\tpthread_mutex_unlock(&lock);\n'
+     '\tfork_lock_give(&lock);\n'
      '\tif (!ours)\n\t\tput_barrier_into_other_threads();\n'
      '\tmap_generation_sweep();\n\tatomic_store(&range->orphaned, true);',
      'I6_a_map_that_another*'),
@@ -159,19 +159,19 @@ MUTANTS = [
      '\t\t\treturn;\n\t\t}\n',
      'I5_every_*'),
     ('a job does not wake the reaper', 'reaper',
-     '\tpthread_mutex_unlock(&lock);\n'
+     '\tfork_lock_give(&lock);\n'
      '\tpthread_cond_signal(&wake_worker);\n}',
-     '\tpthread_mutex_unlock(&lock);\n}',
+     '\tfork_lock_give(&lock);\n}',
      'I11_the_reaper_hears*'),
     ('the end does not wake the reaper', 'reaper',
      '\tpthread_cond_signal(&wake_worker);\n'
-     '\tpthread_mutex_unlock(&lock);\n\tpthread_join',
-     '\tpthread_mutex_unlock(&lock);\n\tpthread_join',
+     '\tfork_lock_give(&lock);\n\tpthread_join',
+     '\tfork_lock_give(&lock);\n\tpthread_join',
      'I11_*'),
     ('the reaper says that it runs when it has ended', 'reaper',
      '\tworker_runs = false;\n\tworker_must_end = false;\n'
      '\tpthread_cond_broadcast',
-     '\tpthread_mutex_unlock(&lock);\n\tpthread_mutex_lock(&lock);\n'
+     '\tfork_lock_give(&lock);\n\tfork_lock_take(&lock);\n'
      '\tworker_runs = false;\n\tworker_must_end = false;\n'
      '\tpthread_cond_broadcast',
      'I11_*'),

@@ -239,18 +239,6 @@ __wrap_pthread_once(pthread_once_t *once, void (*func)(void))
 
 /* ---- What makes no difference to others ---- */
 
-int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void),
-	void (*child)(void));
-int
-__wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void),
-	void (*child)(void))
-{
-	(void)prepare;
-	(void)parent;
-	(void)child;
-	return 0;
-}
-
 int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
 int
 __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
