@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "blocking_read.h"
 
+#include "fork_lock.h"
 #include "reaper.h"
 
 #include <errno.h>
@@ -25,11 +26,21 @@ struct read_job {
 	pthread_cond_t finished;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void forget_in_child(void);
+
+/* Nobody here can be told that forks are not watched. */
+static struct fork_lock lock = FORK_LOCK_INITIALIZER(forget_in_child);
 static unsigned int readers;
 
 /* What has been waited lately, as of `debt_time`. */
 static int64_t debt, debt_time;
+
+/* They stay behind, with the jobs of theirs. */
+static void
+forget_in_child(void)
+{
+	readers = 0;
+}
 
 static int64_t
 now(void)
@@ -70,12 +81,12 @@ run_reader(void *data)
 	reaper_step_back();
 	view_copy_fill(job->copy, source.fd);
 
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	readers--;
 	job->done = true;
 	bool abandoned = job->abandoned;
 	pthread_cond_signal(&job->finished);
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 	if (abandoned) {
 		view_copy_finish(job->copy, -1);
 		destroy_job(job);
@@ -99,7 +110,8 @@ wait_for_reader(struct read_job *job, size_t length)
 		.tv_sec = (time_t)(end / NSEC_PER_SEC),
 		.tv_nsec = (long)(end % NSEC_PER_SEC),
 	};
-	while (!job->done && pthread_cond_timedwait(&job->finished, &lock,
+	while (!job->done && pthread_cond_timedwait(&job->finished,
+			&lock.mutex,
 			&deadline) != ETIMEDOUT)
 		continue;
 	int64_t waited = now() - start;
@@ -131,11 +143,11 @@ blocking_read(const struct blocking_source *source, off_t offset, size_t length)
 	if (zeros == NULL || copy == NULL || job == NULL)
 		goto err_memory;
 
-	pthread_mutex_lock(&lock);
+	fork_lock_take(&lock);
 	bool started = start_reader(job);
 	bool done = started && wait_for_reader(job, length);
 	job->abandoned = !done;
-	pthread_mutex_unlock(&lock);
+	fork_lock_give(&lock);
 
 	if (done) {
 		view_copy_finish(zeros, -1);

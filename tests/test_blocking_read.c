@@ -11,9 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <shmguard/map.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -289,12 +294,12 @@ TEST(only_files_that_can_block_are_copied)
 static void
 note_release(void *owner)
 {
-	*(bool *)owner = true;
+	atomic_store((atomic_bool *)owner, true);
 }
 
 TEST(read_that_there_is_no_memory_for_lets_go_of_the_file)
 {
-	bool released = false;
+	atomic_bool released = false;
 	const struct blocking_source source = {
 		.fd = -1,
 		.deadline = 1,
@@ -305,4 +310,53 @@ TEST(read_that_there_is_no_memory_for_lets_go_of_the_file)
 	ck_assert_ptr_null(blocking_read(&source, 0, SIZE_MAX / 2));
 	ck_assert_int_eq(errno, ENOMEM);
 	ck_assert(released);
+}
+
+/* Whether a file that does not block is read in a child. */
+static bool
+reads_in_child(void)
+{
+	atomic_bool released = false;
+	const struct blocking_source source = {
+		.fd = harness_memfd(SIZE, 'x', 0),
+		.deadline = NOT_BLOCKED_SECONDS * 1000,
+		.owner = &released,
+		.released = note_release,
+	};
+	struct view_copy *copy = blocking_read(&source, 0, SIZE);
+	return copy != NULL && !view_copy_is_lost(copy) &&
+		is_full_of(view_copy_data(copy), SIZE, 'x');
+}
+
+/* The child has the descriptor as well: it ends once the server has. */
+TEST(I12_child_has_readers_of_its_own)
+{
+	struct fuse_file *file = fuse_file_start(SIZE, FUSE_FILE_SILENT);
+	if (file == NULL)
+		SKIP("no FUSE: %s", fuse_file_problem());
+	int fds[BLOCKING_READERS_MAX];
+	for (int i = 0; i < BLOCKING_READERS_MAX; i++) {
+		struct shmguard_map *map = must_open(file, &copy_policy, &fds[i]);
+		must_read_zeros(map);
+		shmguard_map_close(map);
+	}
+	must_have_reaper_threads(BLOCKING_READERS_MAX);
+	int news = harness_eventfd();
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		eventfd_write(news, reads_in_child() ? 1 : 2);
+		_exit(EXIT_SUCCESS);
+	}
+	ck_assert_int_eq(poll(&(struct pollfd){.fd = news, .events = POLLIN}, 1,
+		NOT_BLOCKED_SECONDS * 1000), 1);
+	eventfd_t read_well;
+	ck_assert_int_eq(eventfd_read(news, &read_well), 0);
+	fuse_file_stop(file);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_uint_eq(read_well, 1);
+	for (int i = 0; i < BLOCKING_READERS_MAX; i++)
+		ck_assert(gets_closed(fds[i]));
+	close(news);
+	must_have_reaper_threads(0);
 }
