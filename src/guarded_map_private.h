@@ -2,8 +2,8 @@
 #ifndef GUARDED_MAP_PRIVATE_H
 #define GUARDED_MAP_PRIVATE_H
 
-/* What guarded_map.c (life), guarded_view.c (access) and map_faults.c (reports)
- * share, and nobody else sees. */
+/* What guarded_map.c (life), map_resize.c (growth), guarded_view.c and map_copy.c
+ * (access) and map_faults.c (reports) share, and nobody else sees. */
 
 #include "guarded_map.h"
 #include "range_registry.h"
