@@ -138,5 +138,11 @@ void threads_reset(void);
 /* world.c */
 void world_reset(void);
 uint64_t world_hash(void);
+/* A step of the kernel's. Whoever makes one does something. */
+void kernel_step(void);
+
+/* events.c, for world.c */
+void events_reset(void);
+uint64_t events_hash(void);
 
 #endif

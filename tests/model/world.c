@@ -9,18 +9,13 @@
 #include <errno.h>
 #include <shmguard/map.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BASE UINT64_C(0x200000000)
 
-enum {
-	PAGES = 64, FILES = 8, EVENTS = 4,
-	FIRST_FILE = 1000, FIRST_EVENT = 2000,
-};
+enum { PAGES = 64, FILES = 8, FIRST_FILE = 1000 };
 
 enum kind { NOTHING, OF_FILE, ZEROS, SPARE, FOREIGN };
 
@@ -39,8 +34,7 @@ static struct world {
 		bool open;
 		size_t pages;
 	} files[FILES];
-	uint64_t events[EVENTS];
-	unsigned int file_count, event_count, mapping_count;
+	unsigned int file_count, mapping_count;
 } *world;
 
 void
@@ -71,9 +65,7 @@ world_hash(void)
 	}
 	for (unsigned int i = 0; i < world->file_count; i++)
 		hash = mix(hash, world->files[i].pages);
-	for (unsigned int i = 0; i < world->event_count; i++)
-		hash = mix(hash, world->events[i]);
-	return hash;
+	return mix(hash, events_hash());
 }
 
 static struct page *
@@ -91,9 +83,8 @@ address_of(const struct page *page)
 	return BASE + (uintptr_t)(page - world->pages) * world->page_size;
 }
 
-/* A step of the kernel's. Whoever makes one does something. */
-static void
-step(void)
+void
+kernel_step(void)
 {
 	give_way();
 	if (explorer->current != NULL)
@@ -115,7 +106,7 @@ world_file(size_t pages)
 void
 world_truncate(int file, size_t pages)
 {
-	step();
+	kernel_step();
 	world->files[file - FIRST_FILE].pages = pages;
 	note("truncate", (uintptr_t)file, pages);
 }
@@ -180,7 +171,7 @@ world_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offs
 	if ((flags & MAP_ANONYMOUS) && (flags & MAP_PRIVATE) &&
 			!(flags & MAP_FIXED))
 		return heap_zeros(length);
-	step();
+	kernel_step();
 	(void)offset;
 	if (flags & MAP_FIXED) {
 		repair_pages((uintptr_t)address, count, prot);
@@ -198,7 +189,7 @@ static int
 world_munmap(void *address, size_t length)
 {
 	size_t count = (length + world->page_size - 1) / world->page_size;
-	step();
+	kernel_step();
 	for (size_t i = 0; i < count; i++) {
 		struct page *page =
 			page_at((uintptr_t)address + i * world->page_size);
@@ -222,7 +213,7 @@ world_mremap(void *old, size_t old_length, size_t length, int flags, void *fixed
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	step();
+	kernel_step();
 	struct page *from = page_at((uintptr_t)old);
 	if (from->kind != OF_FILE) {
 		note("no duplicate", (uintptr_t)old, 0);
@@ -239,7 +230,7 @@ world_mremap(void *old, size_t old_length, size_t length, int flags, void *fixed
 static int
 world_mprotect(void *address, size_t length, int prot)
 {
-	step();
+	kernel_step();
 	for (size_t i = 0; i < length / world->page_size; i++)
 		page_at((uintptr_t)address + i * world->page_size)->prot = prot;
 	note("protect", (uintptr_t)address, (uint64_t)prot);
@@ -263,7 +254,6 @@ static const struct map_syscalls world_calls = {
 	.madvise = world_madvise,
 };
 
-
 void
 world_reset(void)
 {
@@ -272,6 +262,7 @@ world_reset(void)
 	memset(world, 0, sizeof(*world));
 	world->page_size = 4096;
 	map_syscalls = &world_calls;
+	events_reset();
 }
 
 void *__wrap_mmap64(void *addr, size_t length, int prot, int flags, int fd,
@@ -293,7 +284,7 @@ enum page_backing
 page_probe(void *block, size_t block_size)
 {
 	(void)block_size;
-	step();
+	kernel_step();
 	struct page *page = page_at((uintptr_t)block);
 	bool lost = page->kind == NOTHING || is_lost(page);
 	note("probe", (uintptr_t)block, lost);
@@ -323,7 +314,7 @@ static int
 touch(const void *address, int prot)
 {
 	for (int tries = 0; tries < 4; tries++) {
-		step();
+		kernel_step();
 		const struct page *page = page_at((uintptr_t)address);
 		if (page->kind != OF_FILE && page->kind != ZEROS)
 			fail_run("an access to what is not ours");
@@ -366,7 +357,7 @@ count_user(const void *address, unsigned int change)
 void
 world_hold(const void *address)
 {
-	step();
+	kernel_step();
 	const struct page *page = page_at((uintptr_t)address);
 	if (page->kind != OF_FILE && page->kind != ZEROS)
 		fail_run("a view of what is not ours");
@@ -387,7 +378,7 @@ world_release(const void *address)
 void *
 world_map_foreign(void)
 {
-	step();
+	kernel_step();
 	struct page *page = map_pages(1, (struct page){.kind = FOREIGN});
 	note("map foreign", address_of(page), 0);
 	return (void *)address_of(page);
@@ -396,7 +387,7 @@ world_map_foreign(void)
 void
 world_touch_foreign(void *address)
 {
-	step();
+	kernel_step();
 	note("touch foreign", (uintptr_t)address, 0);
 	if (ask_trap(address, page_at((uintptr_t)address)))
 		fail_run("a fault of the host's is repaired");
@@ -405,7 +396,7 @@ world_touch_foreign(void *address)
 void
 world_unmap_foreign(void *address)
 {
-	step();
+	kernel_step();
 	struct page *page = page_at((uintptr_t)address);
 	if (page->kind != FOREIGN)
 		fail_run("the host's page is gone");
@@ -450,86 +441,7 @@ world_wait_for_unmapping(void)
 	note("all unmapped", 0, 0);
 }
 
-/* ---- Descriptors ---- */
-
-static uint64_t *
-event_of(int fd)
-{
-	if (fd < FIRST_EVENT || fd >= FIRST_EVENT + EVENTS ||
-			fd - FIRST_EVENT >= (int)world->event_count)
-		fail_run("%d is no eventfd", fd);
-	return &world->events[fd - FIRST_EVENT];
-}
-
-int __wrap_eventfd(unsigned int count, int flags);
-int
-__wrap_eventfd(unsigned int count, int flags)
-{
-	(void)count;
-	(void)flags;
-	return FIRST_EVENT + (int)world->event_count++;
-}
-
-static ssize_t
-write_event(int fd)
-{
-	step();
-	*event_of(fd) = 1;
-	note("wake", (uintptr_t)fd, 0);
-	return 8;
-}
-
-ssize_t __wrap_write(int fd, const void *bytes, size_t size);
-ssize_t
-__wrap_write(int fd, const void *bytes, size_t size)
-{
-	(void)bytes;
-	(void)size;
-	return write_event(fd);
-}
-
-ssize_t __wrap_read(int fd, void *bytes, size_t size);
-ssize_t
-__wrap_read(int fd, void *bytes, size_t size)
-{
-	step();
-	uint64_t *event = event_of(fd);
-	memcpy(bytes, event, size);
-	*event = 0;
-	note("clear", (uintptr_t)fd, 0);
-	return (ssize_t)size;
-}
-
-long __wrap_syscall(long number, ...);
-long
-__wrap_syscall(long number, ...)
-{
-	va_list args;
-	if (number == SYS_membarrier) {
-		memory_fence_everywhere();
-		return 0;
-	}
-	if (number != SYS_write)
-		fail_run("system call %ld is not known here", number);
-	va_start(args, number);
-	int fd = va_arg(args, int);
-	va_end(args);
-	return write_event(fd);
-}
-
-static bool
-is_readable(struct thread *thread)
-{
-	return *event_of((int)(intptr_t)thread->waits_for) != 0;
-}
-
-void
-world_poll(int fd)
-{
-	give_way_until(is_readable, (const void *)(intptr_t)fd);
-	memory_progress(explorer->current);
-	note("poll", (uintptr_t)fd, 0);
-}
+/* ---- Other calls ---- */
 
 int __wrap_close(int fd);
 int
