@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 #include "heap_count.h"
+#include "sanitizers.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -21,23 +22,7 @@
 #include <valgrind/memcheck.h>
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN
-#endif
-#endif
-
-#if defined(HAVE_ASAN) || defined(__SANITIZE_THREAD__)
-#define SLOW_BUILD
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLOW_BUILD
-#endif
-#endif
-
-#ifdef SLOW_BUILD
+#ifdef SANITIZED
 #define TEST_SECONDS 120
 #else
 #define TEST_SECONDS 30

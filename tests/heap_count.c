@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_count.h"
 
+#include "sanitizers.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HEAP_IS_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-	__has_feature(memory_sanitizer)
-#define HEAP_IS_SANITIZED
-#endif
-#endif
-
-#if !defined(__GLIBC__) || defined(HEAP_IS_SANITIZED)
+#if !defined(__GLIBC__) || defined(SANITIZED)
 
 long
 heap_count_live(void)

@@ -8,6 +8,7 @@
 #include "blocking_read.h"
 #include "memory_look.h"
 #include "reaper_watch.h"
+#include "sanitizers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -312,6 +313,9 @@ TEST(read_that_there_is_no_memory_for_lets_go_of_the_file)
 	ck_assert(released);
 }
 
+/* TSan does not allow threads in the child of a process with threads. */
+#ifndef HAVE_TSAN
+
 /* Whether a file that does not block is read in a child. */
 static bool
 reads_in_child(void)
@@ -360,3 +364,5 @@ TEST(I12_child_has_readers_of_its_own)
 	close(news);
 	must_have_reaper_threads(0);
 }
+
+#endif

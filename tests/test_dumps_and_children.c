@@ -7,6 +7,7 @@
  */
 
 #include "harness.h"
+#include "sanitizers.h"
 
 #include "fake_kernel.h"
 #include "memory_look.h"
@@ -26,14 +27,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 /* More than what is read at a time, and not a multiple of it. */
 #define PIXELS_SIZE ((size_t)700 << 10)

@@ -8,6 +8,7 @@
 #include "fuse_file.h"
 #include "harness.h"
 #include "memory_look.h"
+#include "sanitizers.h"
 #include "stock_fixture.h"
 
 #include <dlfcn.h>
@@ -25,14 +26,6 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
 

@@ -10,6 +10,7 @@
  */
 
 #include "harness.h"
+#include "sanitizers.h"
 
 #include "guarded_map.h"
 #include "memory_look.h"
@@ -28,13 +29,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#define HAS_SANITIZER \
-	(__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
-#else
-#define HAS_SANITIZER 0
-#endif
 
 enum {
 	READERS = 4,
@@ -400,9 +394,11 @@ act_as_display(int connection, unsigned int round)
 static unsigned long
 wanted_accesses(void)
 {
-	if (HAS_SANITIZER)
-		return harness_long() ? 20000000 : 200000;
+#ifdef SANITIZED
+	return harness_long() ? 20000000 : 200000;
+#else
 	return harness_long() ? 1000000000 : 2000000;
+#endif
 }
 
 static void

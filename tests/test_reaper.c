@@ -3,6 +3,7 @@
 #include "memory_look.h"
 #include "reaper.h"
 #include "reaper_watch.h"
+#include "sanitizers.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,18 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define HAVE_TSAN
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAVE_TSAN
-#elif __has_feature(address_sanitizer)
-#define HAVE_ASAN
-#endif
-#endif
 
 static void
 must_wait(sem_t *semaphore)

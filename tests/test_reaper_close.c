@@ -5,6 +5,7 @@
 #include "memory_look.h"
 #include "reaper.h"
 #include "reaper_watch.h"
+#include "sanitizers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +14,6 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define HAVE_TSAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAVE_TSAN
-#endif
-#endif
 
 static sem_t gate;
 static atomic_int closes_begun, closes_done;

@@ -3,6 +3,7 @@
 /* Where the handler runs, whom it wakes, and what it can do without. */
 
 #include "harness.h"
+#include "sanitizers.h"
 
 #include "memory_look.h"
 #include "sigbus_trap.h"
@@ -21,14 +22,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 static struct trapped_memory memory;
 
