@@ -467,7 +467,7 @@ TEST(I1_I3_I4_I6_I7_every_byte_is_accounted_for)
 		map_foreign_memory, NULL), 0);
 
 	unsigned long wanted = wanted_accesses();
-	for (unsigned int round = 1; !stop && (accesses < wanted ||
+	for (unsigned int round = 1; !stop && (accesses < wanted || forks == 0 ||
 			now() < start + least); round++)
 		act_as_display(sockets[0], round);
 
