@@ -17,6 +17,8 @@ import compositors
 from show import STAMP
 
 PATIENCE = 10     # seconds of waiting before a compositor counts as hung
+SIEGES = 3        # at a time
+JOBS = 2          # compositors of each
 LIMIT = 90 * 60   # and for one siege
 USER = 'nobody'
 
@@ -105,15 +107,14 @@ def main():
         choices=[compositor.name for compositor in compositors.ALL])
     parser.add_argument('--attack', action='append', default=[],
         metavar='PATTERN', help='these attacks only')
-    parser.add_argument('--sieges', type=int, default=3, metavar='N',
-        help='so many at a time (3)')
-    parser.add_argument('--jobs', type=int, default=2, metavar='N',
-        help='compositors of each (2)')
     parser.add_argument('directory', type=pathlib.Path, metavar='DIR')
     options = parser.parse_args()
+    # What is made again is made with nothing else beside it.
+    options.jobs = 1 if options.attack else JOBS
+    sieges = 1 if options.attack else SIEGES
 
     found = {}
-    with concurrent.futures.ThreadPoolExecutor(options.sieges) as pool:
+    with concurrent.futures.ThreadPoolExecutor(sieges) as pool:
         futures = {}
         for compositor in compositors.ALL:
             if options.only and compositor.name not in options.only or \
