@@ -50,6 +50,10 @@ bool harness_long(void);
 /* Open descriptors of this process. */
 int harness_open_fds(void);
 
+/* Whether the threads that the test has made have ended: nothing is going to change then
+ * that this one does not change. */
+bool harness_is_alone(void);
+
 /* A memfd of `size` bytes, every byte `fill`, with these F_SEAL_* bits added.
  * `seals` < 0: created without MFD_ALLOW_SEALING. Fails the test on error. Where there
  * are no memfds, or none with seals, it is a file in /dev/shm, as clients then make
