@@ -5,36 +5,20 @@
  * the peer does to them meanwhile. Below Wayland: in 32 bit too.
  */
 
+#include "accesses.h"
 #include "client_files.h"
 #include "fuzz.h"
 #include "leftovers.h"
+#include "policy_flags.h"
 #include "script.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <shmguard/map.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAPS 4
 #define VIEWS 4
-
-/* Larger ones cost more time and memory than they teach. */
-#define ACCESS_MAX ((size_t)16 << 20)
-#define COPY_MAX ((size_t)1 << 20)
-#define PADDING 0x11
-
-enum flag_bit {
-#define FLAG(name) name##_BIT,
-#include "policy_flags.inc"
-#undef FLAG
-};
-
-enum flag {
-#define FLAG(name) name = 1 << name##_BIT,
-#include "policy_flags.inc"
-#undef FLAG
-};
 
 /* For sums that must not overflow where they are checked. */
 typedef unsigned _BitInt(128) big;
@@ -47,29 +31,18 @@ struct world {
 		struct contents *contents;
 		bool exact; /* no limit takes what the file still has */
 	} maps[MAPS];
-	struct view {
-		bool open, writable, exact;
-		struct shmguard_view view;
-		struct contents *contents;
-		size_t offset; /* in the file */
-	} views[VIEWS];
+	struct access views[VIEWS];
 };
 
-#define FILE_OP(name) \
+#define OP(name, letters) \
 	static void \
 	name##_op(void *world, const int32_t *args) \
 	{ \
 		struct world *this = world; \
 		client_##name(&this->files, args); \
 	}
-
-FILE_OP(file)
-FILE_OP(truncate)
-FILE_OP(punch)
-FILE_OP(write)
-FILE_OP(seal)
-FILE_OP(reopen)
-FILE_OP(close)
+#include "file_ops.inc"
+#undef OP
 
 /* Negative numbers are the largest sizes. */
 static size_t
@@ -166,14 +139,10 @@ resize_op(void *data, const int32_t *args)
 /* ---- Accesses ---- */
 
 static void
-end(struct view *view)
+end(struct access *access)
 {
-	if (!view->open)
-		return;
-	view->open = false;
-	errno = 0;
-	int status = shmguard_view_end(&view->view);
-	FUZZ_CHECK(status == 0 || errno == EFAULT, "%s", strerror(errno));
+	if (access_close(access))
+		access_check_end(shmguard_view_end(&access->view));
 }
 
 static void
@@ -186,7 +155,7 @@ end_op(void *data, const int32_t *args)
 static void
 begin(struct world *world, const int32_t *args, bool writable)
 {
-	struct view *view = &world->views[args[0] % VIEWS];
+	struct access *access = &world->views[args[0] % VIEWS];
 	int slot = args[1] % MAPS;
 	struct shmguard_map *map = world->maps[slot].map;
 	size_t offset = size_of(args[2]), length = size_of(args[3]);
@@ -194,24 +163,22 @@ begin(struct world *world, const int32_t *args, bool writable)
 		(big)offset + length <= shmguard_map_size(map);
 	if (map == NULL || (within && length > ACCESS_MAX))
 		return;
-	end(view);
+	end(access);
 	errno = 0;
 	int status = writable ?
-		shmguard_map_begin_write(map, offset, length, &view->view) :
-		shmguard_map_begin_read(map, offset, length, &view->view);
-	FUZZ_CHECK(status == 0 ? within : errno == ENOMEM ||
-		(errno == ERANGE && !within) || (writable && (errno == EACCES ||
-			errno == EPERM || errno == EDQUOT || errno == EFAULT)),
-		"%zu bytes at %zu of %zu: %s", length, offset,
-		shmguard_map_size(map), strerror(errno));
+		shmguard_map_begin_write(map, offset, length, &access->view) :
+		shmguard_map_begin_read(map, offset, length, &access->view);
+	FUZZ_CHECK(status == 0 ? within : access_may_fail(writable) ||
+		(errno == ERANGE && !within), "%zu bytes at %zu of %zu: %s",
+		length, offset, shmguard_map_size(map), strerror(errno));
 	if (status < 0)
 		return;
-	FUZZ_CHECK(view->view.size == length, "%zu bytes", view->view.size);
-	view->open = true;
-	view->writable = writable;
-	view->exact = world->maps[slot].exact;
-	view->contents = world->maps[slot].contents;
-	view->offset = offset;
+	FUZZ_CHECK(access->view.size == length, "%zu bytes", access->view.size);
+	access->open = true;
+	access->writable = writable;
+	access->exact = world->maps[slot].exact;
+	access->contents = world->maps[slot].contents;
+	access->offset = offset;
 }
 
 static void
@@ -226,64 +193,20 @@ begin_write_op(void *world, const int32_t *args)
 	begin(world, args, true);
 }
 
-struct glance {
-	const struct world *world;
-	const struct view *view;
-};
-
-static void *
-look(void *data)
-{
-	const struct glance *glance = data;
-	const struct view *view = glance->view;
-	client_files_check(&glance->world->files, view->contents,
-		view->view.data, view->view.size, view->offset, view->exact);
-	return NULL;
-}
-
 static void
 look_op(void *data, const int32_t *args)
 {
 	struct world *world = data;
-	struct glance glance = {world, &world->views[args[0] % VIEWS]};
-	pthread_t thread;
-	if (!glance.view->open)
-		return;
-	if (args[1] % 4 != 1)
-		look(&glance);
-	else if (pthread_create(&thread, NULL, look, &glance) == 0)
-		pthread_join(thread, NULL);
+	access_look(&world->views[args[0] % VIEWS], &world->files,
+		args[1] % 4 == 1);
 }
 
 static void
 store_op(void *data, const int32_t *args)
 {
 	struct world *world = data;
-	const struct view *view = &world->views[args[0] % VIEWS];
-	size_t offset = size_of(args[1]), length = size_of(args[2]);
-	if (!view->open || !view->writable || view->contents->fill == 0 ||
-			offset >= view->view.size)
-		return;
-	if (length > view->view.size - offset)
-		length = view->view.size - offset;
-	memset((uint8_t *)view->view.data + offset, view->contents->fill,
-		length < COPY_MAX ? length : COPY_MAX);
-}
-
-static void
-check_copied(const struct world *world, int slot, const uint8_t *copy,
-	size_t offset, size_t stride, size_t row, size_t rows, size_t padding,
-	bool complete)
-{
-	for (size_t i = 0; i < rows; i++) {
-		const uint8_t *at = copy + i * (row + padding);
-		client_files_check(&world->files, world->maps[slot].contents, at,
-			row, offset + i * stride,
-			complete && world->maps[slot].exact);
-		for (size_t j = 0; j < padding; j++)
-			FUZZ_CHECK(at[row + j] == PADDING, "0x%02x in row %zu",
-				at[row + j], i);
-	}
+	access_store(&world->views[args[0] % VIEWS], size_of(args[1]),
+		size_of(args[2]));
 }
 
 static void
@@ -304,9 +227,7 @@ copy_op(void *data, const int32_t *args)
 	if (valid && size > COPY_MAX)
 		return;
 
-	size_t room = valid ? (size_t)size : 1;
-	uint8_t *copy = malloc(room);
-	memset(copy, PADDING, room);
+	uint8_t *copy = rows_create(valid ? (size_t)size : 0);
 	errno = 0;
 	int status = shmguard_map_copy(map, offset, stride, row, rows, copy,
 		row + padding);
@@ -315,8 +236,9 @@ copy_op(void *data, const int32_t *args)
 		"%zu rows of %zu, stride %zu, at %zu of %zu: %s", rows, row,
 		stride, offset, shmguard_map_size(map), strerror(errno));
 	if (valid && (status == 0 || errno == EFAULT))
-		check_copied(world, slot, copy, offset, stride, row, rows,
-			padding, status == 0);
+		rows_check(&(struct rows){offset, stride, row, rows, padding},
+			copy, &world->files, world->maps[slot].contents,
+			status == 0 && world->maps[slot].exact);
 	free(copy);
 }
 

@@ -10,6 +10,7 @@
 #include "fuzz.h"
 #include "guard.h"
 #include "leftovers.h"
+#include "policy_flags.h"
 #include "script.h"
 #include "shm_buffer.h"
 #include "shm_pool.h"
@@ -23,18 +24,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum flag_bit {
-#define FLAG(name) name##_BIT,
-#include "policy_flags.inc"
-#undef FLAG
-};
-
-enum flag {
-#define FLAG(name) name = 1 << name##_BIT,
-#include "policy_flags.inc"
-#undef FLAG
-};
 
 /* The client that behaves. */
 struct canary {

@@ -8,6 +8,7 @@
  * their buffers in wire_accesses.c.
  */
 
+#include "accesses.h"
 #include "client_files.h"
 #include "wire_client.h"
 
@@ -31,11 +32,8 @@ struct wire_held {
 };
 
 struct wire_view {
-	bool open, writable;
-	struct shmguard_view view;
+	struct access access;
 	struct shmguard_buffer *buffer; /* NULL: nobody holds it any more */
-	struct contents *contents;
-	size_t offset; /* in the file */
 };
 
 struct wire {

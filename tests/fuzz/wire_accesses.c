@@ -7,16 +7,8 @@
 #include "shm_pool.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Buffers that are larger cost more time and memory than they teach. */
-#define ACCESS_MAX ((size_t)16 << 20)
-#define COPY_MAX ((size_t)1 << 20)
-
-/* What the copy's padding is full of before and after. */
-#define PADDING 0x11
 
 static struct wire_held *
 held_at(void *world, int32_t slot)
@@ -117,14 +109,11 @@ wire_hold(void *world, const int32_t *args)
 static void
 end(struct wire_view *view, bool by_buffer)
 {
-	if (!view->open)
-		return;
-	view->open = false;
-	errno = 0;
-	int status = by_buffer && view->buffer != NULL ?
-		shmguard_buffer_end(view->buffer, &view->view) :
-		shmguard_view_end(&view->view);
-	FUZZ_CHECK(status == 0 || errno == EFAULT, "%s", strerror(errno));
+	struct access *access = &view->access;
+	if (access_close(access))
+		access_check_end(by_buffer && view->buffer != NULL ?
+			shmguard_buffer_end(view->buffer, &access->view) :
+			shmguard_view_end(&access->view));
 }
 
 void
@@ -134,98 +123,58 @@ wire_end(void *world, const int32_t *args)
 }
 
 static void
-begin(struct wire_view *view, const struct wire_held *held, bool writable)
+begin(struct wire *wire, const int32_t *args, bool writable)
 {
+	struct wire_view *view = view_at(wire, args[0]);
+	const struct wire_held *held = held_at(wire, args[1]);
+	struct access *access = &view->access;
 	end(view, true);
 	if (!can_access(held))
 		return;
 	errno = 0;
 	int status = writable ?
-		shmguard_buffer_begin_write(held->buffer, &view->view) :
-		shmguard_buffer_begin_read(held->buffer, &view->view);
+		shmguard_buffer_begin_write(held->buffer, &access->view) :
+		shmguard_buffer_begin_read(held->buffer, &access->view);
 	/* The buffer lies in its pool, and the pool's map never shrinks. */
-	FUZZ_CHECK(status == 0 || errno == ENOMEM || (writable &&
-		(errno == EACCES || errno == EPERM || errno == EDQUOT ||
-			errno == EFAULT)), "%s", strerror(errno));
+	FUZZ_CHECK(status == 0 || access_may_fail(writable), "%s",
+		strerror(errno));
 	if (status < 0)
 		return;
-	FUZZ_CHECK(view->view.size == shmguard_buffer_size(held->buffer),
-		"%zu bytes", view->view.size);
-	view->open = true;
-	view->writable = writable;
+	FUZZ_CHECK(access->view.size == shmguard_buffer_size(held->buffer),
+		"%zu bytes", access->view.size);
 	view->buffer = held->buffer;
-	view->contents = held->contents;
-	view->offset = offset_of(held->buffer);
+	access->open = true;
+	access->writable = writable;
+	access->exact = wire->exact;
+	access->contents = held->contents;
+	access->offset = offset_of(held->buffer);
 }
 
 void
 wire_begin_read(void *world, const int32_t *args)
 {
-	begin(view_at(world, args[0]), held_at(world, args[1]), false);
+	begin(world, args, false);
 }
 
 void
 wire_begin_write(void *world, const int32_t *args)
 {
-	begin(view_at(world, args[0]), held_at(world, args[1]), true);
-}
-
-struct glance {
-	const struct wire *wire;
-	const struct wire_view *view;
-};
-
-static void *
-look(void *data)
-{
-	const struct glance *glance = data;
-	client_files_check(&glance->wire->files, glance->view->contents,
-		glance->view->view.data, glance->view->view.size,
-		glance->view->offset, glance->wire->exact);
-	return NULL;
+	begin(world, args, true);
 }
 
 void
 wire_look(void *world, const int32_t *args)
 {
-	struct glance glance = {world, view_at(world, args[0])};
-	pthread_t thread;
-	if (!glance.view->open)
-		return;
-	if (args[1] % 4 != 1)
-		look(&glance);
-	else if (pthread_create(&thread, NULL, look, &glance) == 0)
-		pthread_join(thread, NULL);
+	const struct wire *wire = world;
+	access_look(&view_at(world, args[0])->access, &wire->files,
+		args[1] % 4 == 1);
 }
 
 void
 wire_store(void *world, const int32_t *args)
 {
-	const struct wire_view *view = view_at(world, args[0]);
-	if (!view->open || !view->writable || view->contents == NULL ||
-			view->contents->fill == 0 || args[1] < 0 || args[2] <= 0 ||
-			(size_t)args[1] >= view->view.size)
-		return;
-	size_t left = view->view.size - (size_t)args[1];
-	size_t length = (size_t)args[2] < left ? (size_t)args[2] : left;
-	memset((uint8_t *)view->view.data + args[1], view->contents->fill,
-		length < COPY_MAX ? length : COPY_MAX);
-}
-
-static void
-check_copied(const struct wire *wire, const struct wire_held *held,
-	const uint8_t *copy, size_t row, size_t rows, size_t padding,
-	size_t offset, bool complete)
-{
-	size_t stride = (size_t)shmguard_buffer_stride(held->buffer);
-	for (size_t i = 0; i < rows; i++) {
-		const uint8_t *at = copy + i * (row + padding);
-		client_files_check(&wire->files, held->contents, at, row,
-			offset + i * stride, complete);
-		for (size_t j = 0; j < padding; j++)
-			FUZZ_CHECK(at[row + j] == PADDING, "0x%02x in row %zu",
-				at[row + j], i);
-	}
+	access_store(&view_at(world, args[0])->access, (size_t)args[1],
+		(size_t)args[2]);
 }
 
 void
@@ -243,21 +192,25 @@ wire_copy(void *world, const int32_t *args)
 	size_t padding = (size_t)args[3], stride = row + padding;
 	bool valid = first >= 0 && rows > 0 &&
 		rows <= shmguard_buffer_height(buffer) - first;
-	size_t size = valid ? stride * (size_t)rows : 1;
+	size_t size = valid ? stride * (size_t)rows : 0;
 	if (size > COPY_MAX || row == 0)
 		return;
 
-	uint8_t *copy = malloc(size);
-	memset(copy, PADDING, size);
+	uint8_t *copy = rows_create(size);
 	errno = 0;
 	int status = shmguard_buffer_copy(buffer, first, rows, copy, stride);
 	FUZZ_CHECK(valid ? status == 0 || errno == EFAULT || errno == ENOMEM :
 		status < 0 && errno == ERANGE, "%s", strerror(errno));
-	if (status == 0 || errno == EFAULT) {
-		size_t offset = offset_of(buffer) + (size_t)first *
-			(size_t)shmguard_buffer_stride(buffer);
-		check_copied(wire, held, copy, row, valid ? (size_t)rows : 0,
-			padding, offset, status == 0 && wire->exact);
+	if (valid && (status == 0 || errno == EFAULT)) {
+		size_t in_file = (size_t)shmguard_buffer_stride(buffer);
+		rows_check(&(struct rows){
+			.offset = offset_of(buffer) + (size_t)first * in_file,
+			.stride = in_file,
+			.row = row,
+			.rows = (size_t)rows,
+			.padding = padding,
+		}, copy, &wire->files, held->contents,
+			status == 0 && wire->exact);
 	}
 	free(copy);
 }

@@ -27,21 +27,15 @@ enum global {
 	GLOBALS,
 };
 
-#define FILE_OP(name) \
+#define OP(name, letters) \
 	void \
 	wire_##name(void *world, const int32_t *args) \
 	{ \
 		struct wire *wire = world; \
 		client_##name(&wire->files, args); \
 	}
-
-FILE_OP(file)
-FILE_OP(truncate)
-FILE_OP(punch)
-FILE_OP(write)
-FILE_OP(seal)
-FILE_OP(reopen)
-FILE_OP(close)
+#include "file_ops.inc"
+#undef OP
 
 static struct wire_client *
 client_of(void *world, const int32_t *args)
