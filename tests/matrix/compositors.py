@@ -82,10 +82,11 @@ class Compositor:
     def refusal(self, guard):
         """Why shmguard-run, which guard starts, does not reach what reads memory
         in it; None if it does."""
-        program = shutil.which(self.program)
-        done = subprocess.run([*guard, '--check', program], text=True,
-            check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, timeout=20)
+        with tempfile.TemporaryDirectory() as home:
+            program = shutil.which(self.command(pathlib.Path(home))[0])
+            done = subprocess.run([*guard, '--check', program], text=True,
+                check=False, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=20)
         if done.returncode != OUT_OF_REACH:
             return None
         return done.stderr.strip().splitlines()[-1] \
