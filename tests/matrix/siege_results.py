@@ -13,6 +13,7 @@ import re
 import sys
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / 'docs'
+LEVELS = 5  # suite, compositor, guarded or not, attacks, attack
 STORE = DOCS / 'siege.json'
 PAGE = DOCS / 'siege.md'
 BEGIN = '<!-- begin: tests/matrix/run --siege --write -->\n'
@@ -172,6 +173,16 @@ def section(suite, entries):
     yield ''
 
 
+def in_lines(value, levels, indent=1):
+    """JSON with a line for each thing on that many levels."""
+    if levels == 0 or not isinstance(value, dict) or not value:
+        return json.dumps(value)
+    lines = (f"{' ' * indent}{json.dumps(key)}: "
+        f'{in_lines(item, levels - 1, indent + 1)}'
+        for key, item in value.items())
+    return '{\n' + ',\n'.join(lines) + f"\n{' ' * (indent - 1)}}}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--write', action='store_true')
@@ -192,7 +203,7 @@ def main():
         for line in section(suite, entries))
     print(text)
     if options.write:
-        STORE.write_text(json.dumps(store, indent=1) + '\n')
+        STORE.write_text(in_lines(store, LEVELS) + '\n')
         page = PAGE.read_text()
         before, _, rest = page.partition(BEGIN)
         PAGE.write_text(before + BEGIN + '\n' + text + '\n' + END +
