@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define CLOSE_PATIENCE 1000 /* milliseconds */
+
 static volatile sig_atomic_t interrupted;
 
 /* libwayland hands the text of a protocol error to its log only. */
@@ -246,6 +248,41 @@ client_disconnect(struct client *client)
 	client->display = NULL;
 }
 
+static void
+forget_reset(int fd)
+{
+	int pending;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending,
+		&(socklen_t){sizeof(pending)});
+}
+
+/* Whether wl_display.error is next, or behind other events. */
+static bool
+sees_error(int fd)
+{
+	uint32_t words[1024];
+	ssize_t length = recv(fd, words, sizeof(words), MSG_PEEK | MSG_DONTWAIT);
+	size_t count = length > 0 ? (size_t)length / sizeof(*words) : 0;
+	for (size_t i = 0; i + 2 <= count;) {
+		if (words[i] == 1 && (words[i + 1] & 0xffff) == 0)
+			return true;
+		size_t size = (words[i + 1] >> 16) / sizeof(*words);
+		i += size < 2 ? 2 : size;
+	}
+	return false;
+}
+
+/* Since 1.23 libwayland reads on until there is nothing more, and if what it meets
+ * then is ECONNRESET it forgets what it has read. The compositor is about to close
+ * the connection after an error: that is waited for. */
+static void
+prepare_to_read(int fd)
+{
+	if (sees_error(fd))
+		poll(&(struct pollfd){.fd = fd}, 1, CLOSE_PATIENCE);
+	forget_reset(fd);
+}
+
 /* One step of dispatching. Returns false when there will be no more. */
 static bool
 dispatch(struct client *client, int64_t deadline)
@@ -261,9 +298,7 @@ dispatch(struct client *client, int64_t deadline)
 	/* A compositor that closes the connection without having read all of it
 	 * leaves ECONNRESET, which libwayland takes for the end. Without that it is
 	 * EPIPE, and the protocol error is still there to be read. */
-	int pending;
-	getsockopt(pollfd.fd, SOL_SOCKET, SO_ERROR, &pending,
-		&(socklen_t){sizeof(pending)});
+	forget_reset(pollfd.fd);
 	if (wl_display_flush(display) < 0) {
 		if (errno == EAGAIN) {
 			pollfd.events |= POLLOUT;
@@ -281,6 +316,7 @@ dispatch(struct client *client, int64_t deadline)
 			client->stalled = true;
 		return ready > 0 || (ready < 0 && errno == EINTR);
 	}
+	prepare_to_read(pollfd.fd);
 	if (wl_display_read_events(display) < 0)
 		return false;
 	return wl_display_dispatch_pending(display) >= 0;
