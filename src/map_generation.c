@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #ifdef __linux__
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -18,8 +19,13 @@
 
 /* Unmapping holds up whoever maps or faults in another thread, for about a
  * millisecond per 32 MiB: pause between pieces. A power of two, so that pieces
- * of huge page mappings end at huge page borders where those are smaller. */
+ * of huge page mappings end at huge page borders where those are smaller.
+ *
+ * The pause must be one. Whoever comes back at once takes the kernel's lock before
+ * the thread that waits for it is awake, for up to 4 ms. */
 #define UNMAP_PIECE ((size_t)8 << 20)
+#define UNMAP_PAUSE 50000    /* nanoseconds */
+#define WORTH_A_PAUSE 100000 /* in which others may have begun to wait */
 
 /* Mappings that wait for the reaper still take up addresses, which 32-bit
  * processes have few of: past that many bytes they are unmapped at once. */
@@ -216,14 +222,26 @@ map_generation_make_writable(struct trap_range *range)
 	return 0;
 }
 
+static int64_t
+now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 static void
 unmap_in_pieces(struct client_mapping *mapping)
 {
 	while (mapping->block_size <= UNMAP_PIECE && mapping->length > UNMAP_PIECE) {
+		int64_t start = now();
 		if (map_syscalls->munmap(mapping->addr, UNMAP_PIECE) < 0)
 			break;
 		mapping->addr = (char *)mapping->addr + UNMAP_PIECE;
 		mapping->length -= UNMAP_PIECE;
+		if (now() - start >= WORTH_A_PAUSE)
+			nanosleep(&(struct timespec){.tv_nsec = UNMAP_PAUSE},
+				NULL);
 	}
 	client_mapping_close(mapping);
 }
