@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define CLOSE_PATIENCE 1000 /* milliseconds */
+#define CLOSE_PATIENCE 20 /* milliseconds */
 
 static volatile sig_atomic_t interrupted;
 
@@ -273,8 +273,9 @@ sees_error(int fd)
 }
 
 /* Since 1.23 libwayland reads on until there is nothing more, and if what it meets
- * then is ECONNRESET it forgets what it has read. The compositor is about to close
- * the connection after an error: that is waited for. */
+ * then is ECONNRESET it forgets what it has read. A compositor that closes the
+ * connection right after an error is waited for; others do so when they hear of the
+ * client again. */
 static void
 prepare_to_read(int fd)
 {

@@ -40,7 +40,7 @@ static void *
 close_later(void *data)
 {
 	(void)data;
-	usleep(100000);
+	usleep(1000);
 	close_server();
 	return NULL;
 }
