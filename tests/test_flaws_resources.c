@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -132,17 +133,17 @@ TEST(F13_begin_access_out_of_memory)
 
 /* ---- Files that are no memfd ---- */
 
+/* The number is the whole machine's: whoever changes it for a moment, sieges too,
+ * has a lock on the file meanwhile. */
 static bool
-change_huge_pages(int change)
+change_huge_pages(FILE *file, int change)
 {
-	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "r+e");
-	if (file == NULL)
-		return false;
 	int pages;
+	rewind(file);
 	bool done = fscanf(file, "%d", &pages) == 1;
 	rewind(file);
-	done = done && fprintf(file, "%d", pages + change) > 0;
-	return fclose(file) == 0 && done;
+	return done && fprintf(file, "%d", pages + change) > 0 &&
+		fflush(file) == 0;
 }
 
 /* Takes what huge pages are free: a call each. */
@@ -177,11 +178,15 @@ make_huge_file(void)
 	if (fd < 0)
 		return -1;
 
-	bool added = change_huge_pages(1);
+	FILE *number = fopen("/proc/sys/vm/nr_hugepages", "r+e");
+	bool added = number != NULL && flock(fileno(number), LOCK_EX) == 0 &&
+		change_huge_pages(number, 1);
 	bool full = ftruncate(fd, HUGE_PAGE) == 0 &&
 		fallocate(fd, 0, 0, HUGE_PAGE) == 0;
 	if (added)
-		change_huge_pages(-1);
+		change_huge_pages(number, -1);
+	if (number != NULL)
+		fclose(number);
 	if (full && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
 		return fd;
 	close(fd);
