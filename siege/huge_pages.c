@@ -23,6 +23,7 @@
 
 #define TAKE_TRIES 50
 #define TAKE_PAUSE 100 /* milliseconds */
+#define LOCK_PAUSE 20  /* milliseconds */
 
 static long
 count_read(void)
@@ -47,16 +48,29 @@ count_write(long count)
 	return fclose(file) == 0 ? count_read() : -1;
 }
 
+/* Others who ask for pages hold a lock on the file while they have them. Returns
+ * whether somebody still wants them when we have it. */
+static bool
+await_turn(int socket)
+{
+	struct pollfd gone = {.fd = socket, .events = POLLIN};
+	int lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
+	while (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if (poll(&gone, 1, LOCK_PAUSE) > 0)
+			return false;
+	}
+	return lock >= 0;
+}
+
 /* Asks for the pages, says whether there are any, and gives them back when there
- * is nobody any more who could say something. Others who do the same wait. */
+ * is nobody any more who could say something. */
 static void
 keep(int socket, long count)
 {
 	char byte;
 	bool granted;
-	int lock = open(NR_HUGE_PAGES, O_RDONLY | O_CLOEXEC);
-	if (lock >= 0)
-		flock(lock, LOCK_EX);
+	if (!await_turn(socket))
+		return;
 	long before = count_read();
 	/* Fewer than asked for may be granted. */
 	long after = before < 0 ? before : count_write(before + count);

@@ -61,8 +61,9 @@ test_mistakes_are_told() {
 	END
 }
 
-huge_pages() {
-	cat /proc/sys/vm/nr_hugepages
+# How many there are while nobody has asked for more: other tests do.
+huge_pages_at_rest() {
+	flock --wait 60 /proc/sys/vm/nr_hugepages cat /proc/sys/vm/nr_hugepages
 }
 
 # What is left of a siege: its processes have the name of our directory in their
@@ -78,7 +79,7 @@ remains() {
 
 test_interruption_leaves_nothing_behind() {
 	local signal number pages
-	pages=$(huge_pages)
+	pages=$(huge_pages_at_rest)
 	while read -r signal number delay; do
 		"$SIEGE" --compositor "exec $VICTIM none" -j3 --seed 3 \
 			>"$work/said" 2>&1 &
@@ -95,7 +96,7 @@ test_interruption_leaves_nothing_behind() {
 		HUP 1 1.5
 		INT 2 3
 	END
-	[ "$(huge_pages)" -eq "$pages" ]
+	[ "$(huge_pages_at_rest)" -eq "$pages" ]
 }
 
 # The workers notice it by themselves.
@@ -111,13 +112,18 @@ test_killed_runner_leaves_nothing_behind() {
 	[ ! -s "$work/remains" ]
 }
 
-# await_huge_pages -OPERATOR NUMBER: for ten seconds.
-await_huge_pages() {
-	local _
+# The process of our siege that has got huge pages; waits for it for ten seconds.
+holder_of_huge_pages() {
+	local _ client
 	for _ in {1..100}; do
-		if test "$(huge_pages)" "$@"; then
-			return
-		fi
+		for client in $(remains | grep -v /); do
+			if find "/proc/$client/fd" -lname '*siege-huge*' \
+				-exec stat -L -c %b {} + 2>/dev/null | grep -q '[1-9]'
+			then
+				echo "$client"
+				return
+			fi
+		done
 		sleep 0.1
 	done
 	return 1
@@ -125,23 +131,20 @@ await_huge_pages() {
 
 # The victim hangs while a page is asked for, and so does the client.
 test_killed_client_gives_huge_pages_back() {
-	local pages client=
-	pages=$(huge_pages)
+	local pages client
 	if ! [ -w /proc/sys/vm/nr_hugepages ]; then
 		skip "only root may ask for huge pages"
 	fi
+	pages=$(huge_pages_at_rest)
 	"$SIEGE" --compositor "exec $VICTIM hang" --only huge-hole \
 		>"$work/said" 2>&1 &
-	if ! await_huge_pages -gt "$pages"; then
+	if ! client=$(holder_of_huge_pages); then
 		kill $!
 		skip "no huge page is granted"
 	fi
-	for client in $(remains | grep -v /); do
-		if find "/proc/$client/fd" -lname '*siege-huge*' | grep -q .; then
-			kill -KILL "$client"
-		fi
-	done
-	await_huge_pages -eq "$pages"
+	[ "$(cat /proc/sys/vm/nr_hugepages)" -gt "$pages" ]
+	kill -KILL "$client"
+	[ "$(huge_pages_at_rest)" -eq "$pages" ]
 	kill $!
 	wait $! || true
 }
