@@ -14,7 +14,9 @@
 #define WIDTH 288
 #define HEIGHT 256
 #define STRIDE (4 * WIDTH)
-#define BYTES (STRIDE * HEIGHT)
+/* Of the siege's canary: no window of an attack's picture can hide all of it,
+ * wherever the compositor puts them. */
+#define TALL (PICTURE_HEIGHT + 64)
 #define DOT 10 /* screen pixels in a pixel of the bird */
 #define DIGIT_DOT 4
 
@@ -47,6 +49,7 @@ static const char *const digits[] = {
 struct sheet {
 	struct wl_buffer *buffer;
 	uint32_t *pixels;
+	int height;
 	int released;
 };
 
@@ -63,26 +66,28 @@ static const struct wl_buffer_listener sheet_listener = {
 };
 
 static void
-sheet_create(struct sheet *sheet, struct client *client)
+sheet_create(struct sheet *sheet, struct client *client, int height)
 {
 	const struct claim claim = {
 		.width = WIDTH,
-		.height = HEIGHT,
+		.height = height,
 		.stride = STRIDE,
 		.format = WL_SHM_FORMAT_XRGB8888,
 	};
-	int fd = file_create(BYTES, MFD_ALLOW_SEALING, 0);
+	size_t size = claim_bytes(&claim);
+	int fd = file_create(size, MFD_ALLOW_SEALING, 0);
 	file_seal(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	sheet->pixels = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+	sheet->pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		fd, 0);
 	if (sheet->pixels == MAP_FAILED)
 		fail("mmap");
 
-	struct wl_shm_pool *pool = pool_create(client, fd, BYTES);
+	struct wl_shm_pool *pool = pool_create(client, fd, (int32_t)size);
 	sheet->buffer = pool_buffer(pool, &claim);
 	wl_buffer_add_listener(sheet->buffer, &sheet_listener, sheet);
 	wl_shm_pool_destroy(pool);
 	close(fd);
+	sheet->height = height;
 	sheet->released = 1;
 }
 
@@ -113,14 +118,16 @@ bird_pixel(char letter)
 }
 
 static void
-draw(uint32_t *pixels, unsigned int frame)
+draw(const struct sheet *sheet, unsigned int frame)
 {
-	fill(pixels, 0, 0, WIDTH, HEIGHT, 0xffbfe3f2);
-	fill(pixels, 0, HEIGHT - 60, WIDTH, 60, 0xff5b7f95);
+	uint32_t *pixels = sheet->pixels;
+	int height = sheet->height;
+	fill(pixels, 0, 0, WIDTH, height, 0xffbfe3f2);
+	fill(pixels, 0, height - 60, WIDTH, 60, 0xff5b7f95);
 
 	/* The bird hops, four screen pixels up and down. */
 	static const int hop[] = {0, 3, 5, 6, 6, 5, 3, 0, 0, 0, 0, 0};
-	int top = 38 - 3 * hop[frame / 4 % 12];
+	int top = height - 218 - 3 * hop[frame / 4 % 12];
 	for (size_t row = 0; row < sizeof(bird) / sizeof(bird[0]); row++) {
 		for (int column = 0; bird[row][column] != '\0'; column++) {
 			if (bird[row][column] != '.')
@@ -136,7 +143,7 @@ draw(uint32_t *pixels, unsigned int frame)
 		for (int dot = 0; dot < 15; dot++) {
 			if (digits[*digit - '0'][dot] == '#')
 				fill(pixels, x + dot % 3 * DIGIT_DOT,
-					HEIGHT - 40 + dot / 3 * DIGIT_DOT,
+					height - 40 + dot / 3 * DIGIT_DOT,
 					DIGIT_DOT, DIGIT_DOT, 0xffffffff);
 		}
 		x += 4 * DIGIT_DOT;
@@ -197,13 +204,14 @@ canary_sing(int patience, struct bystanders *bystanders)
 
 	struct sheet sheets[2];
 	for (int i = 0; i < 2; i++)
-		sheet_create(&sheets[i], &client);
+		sheet_create(&sheets[i], &client,
+			bystanders != NULL ? TALL : HEIGHT);
 	for (unsigned int frame = 0;; frame++) {
 		struct sheet *sheet = &sheets[frame % 2];
 		if (!await(&client, &sheet->released, 1, bystanders))
 			goto lost;
 		sheet->released = 0;
-		draw(sheet->pixels, frame);
+		draw(sheet, frame);
 		window_commit(&client, sheet->buffer);
 		if (!await(&client, &client.window.frames_done,
 				client.window.frames_asked, bystanders))
