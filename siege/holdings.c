@@ -53,7 +53,7 @@ are_together(const struct mapping *first, const struct mapping *second)
 		first->end == second->start;
 }
 
-/* Mappings one behind the other, none of a file. */
+/* Mappings one behind the other, none of a file; or one of a file. */
 struct run {
 	long count;
 	bool of_code, last_counts;
