@@ -2,6 +2,7 @@
 #include "blocking_read.h"
 
 #include "fork_lock.h"
+#include "monotonic_clock.h"
 #include "reaper.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define NSEC_PER_SEC INT64_C(1000000000)
 #define NSEC_PER_MSEC INT64_C(1000000)
 
 /* Of what was waited, so much is no server's fault: pages that are in memory take
@@ -40,14 +40,6 @@ static void
 forget_in_child(void)
 {
 	readers = 0;
-}
-
-static int64_t
-now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
 }
 
 static void
@@ -99,7 +91,7 @@ run_reader(void *data)
 static bool
 wait_for_reader(struct read_job *job, size_t length)
 {
-	int64_t start = now();
+	int64_t start = monotonic_now();
 	debt -= (start - debt_time) / BLOCKING_READ_SHARE;
 	if (debt < 0)
 		debt = 0;
@@ -114,7 +106,7 @@ wait_for_reader(struct read_job *job, size_t length)
 			&lock.mutex,
 			&deadline) != ETIMEDOUT)
 		continue;
-	int64_t waited = now() - start;
+	int64_t waited = monotonic_now() - start;
 	int64_t excused = (int64_t)length * COPY_NSEC_PER_BYTE;
 	if (waited > excused)
 		debt += waited - excused;

@@ -4,6 +4,7 @@
 #include "account.h"
 #include "fork_lock.h"
 #include "hole_check.h"
+#include "monotonic_clock.h"
 #include "reaper.h"
 #include "spare_mappings.h"
 
@@ -222,24 +223,16 @@ map_generation_make_writable(struct trap_range *range)
 	return 0;
 }
 
-static int64_t
-now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 static void
 unmap_in_pieces(struct client_mapping *mapping)
 {
 	while (mapping->block_size <= UNMAP_PIECE && mapping->length > UNMAP_PIECE) {
-		int64_t start = now();
+		int64_t start = monotonic_now();
 		if (map_syscalls->munmap(mapping->addr, UNMAP_PIECE) < 0)
 			break;
 		mapping->addr = (char *)mapping->addr + UNMAP_PIECE;
 		mapping->length -= UNMAP_PIECE;
-		if (now() - start >= WORTH_A_PAUSE)
+		if (monotonic_now() - start >= WORTH_A_PAUSE)
 			nanosleep(&(struct timespec){.tv_nsec = UNMAP_PAUSE},
 				NULL);
 	}
