@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define NR_HUGE_PAGES "/proc/sys/vm/nr_hugepages"
+#define MEMINFO "/proc/meminfo"
 
 /* Free pages of others that we dare to hold for a moment. */
 #define STOLEN_MAX 64
@@ -34,6 +35,23 @@ count_read(void)
 		return -1;
 	if (fscanf(file, "%ld", &count) != 1)
 		count = -1;
+	fclose(file);
+	return count;
+}
+
+/* Pages in use beyond that number: whoever raises it gets these first. A compositor
+ * that cannot unmap an odd size of huge pages leaves some in each attack. */
+static long
+count_surplus(void)
+{
+	char line[128];
+	long count = 0;
+	FILE *file = fopen(MEMINFO, "re");
+	if (file == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), file) != NULL &&
+			sscanf(line, "HugePages_Surp: %ld", &count) != 1)
+		continue;
 	fclose(file);
 	return count;
 }
@@ -73,7 +91,8 @@ keep(int socket, long count)
 		return;
 	long before = count_read();
 	/* Fewer than asked for may be granted. */
-	long after = before < 0 ? before : count_write(before + count);
+	long after = before < 0 ? before :
+		count_write(before + count_surplus() + count);
 	granted = after > before;
 	send(socket, &granted, sizeof(granted), MSG_NOSIGNAL);
 	while (read(socket, &byte, 1) < 0 && errno == EINTR)
