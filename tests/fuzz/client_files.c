@@ -3,6 +3,7 @@
 
 #include "fuzz.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -176,6 +177,7 @@ client_file(struct client_files *files, const int32_t *args)
 		if (kind_seals(kind) != 0)
 			fcntl(fd, F_ADD_SEALS, kind_seals(kind));
 	}
+	files->have_text |= kind == PROCFS;
 	files->slot[slot].fd = fd;
 	files->slot[slot].contents = contents;
 }
@@ -273,7 +275,8 @@ is_from(const struct client_files *files, const struct contents *contents,
 		return true;
 	if (contents != NULL)
 		return byte == contents->fill;
-	return byte >= FIRST_FILL && byte < FIRST_FILL + files->count;
+	return (byte >= FIRST_FILL && byte < FIRST_FILL + files->count) ||
+		(files->have_text && isascii(byte));
 }
 
 /* The last byte is always one of them. */

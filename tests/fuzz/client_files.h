@@ -5,7 +5,8 @@
 /*
  * The files of a hostile client, and what can be read from them: all that is
  * ever written to one is the same byte, different from that of the others. So
- * whoever reads another one, and no zero, has read other memory.
+ * whoever reads another one, and no zero, has read other memory. Only procfs's
+ * have text of their own.
  */
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct client_files {
 	} slot[CLIENT_FILES];
 	struct contents contents[CLIENT_CONTENTS];
 	size_t count;
+	bool have_text; /* the kernel's, in one of them */
 };
 
 void client_files_init(struct client_files *files);
