@@ -26,6 +26,9 @@ MEMORY = 4096
 # Of an input, in bytes. Seeds may be longer: they are tried as they are.
 LENGTH = 65536
 LINES = 60
+# Of short runs, which are to say what a change has done and not how lucky
+# they were. Long ones choose anew each time (0).
+SEED = 1
 
 
 def run(program, *arguments):
@@ -48,13 +51,15 @@ class Target:
     def __init__(self, program, name, seconds, directory):
         self.program = pathlib.Path(program).resolve()
         self.name = name
-        self.seconds = LONG if os.environ.get('SHMGUARD_TEST_LONG') else seconds
+        long = bool(os.environ.get('SHMGUARD_TEST_LONG'))
+        self.seconds = LONG if long else seconds
         self.kept = pathlib.Path(directory) / name
         self.kept.mkdir(parents=True, exist_ok=True)
         self.results = pathlib.Path(
             os.environ.get('SHMGUARD_FUZZ_RESULTS', directory))
         self.results.mkdir(parents=True, exist_ok=True)
-        self.options = [f'-timeout={TIMEOUT}', f'-rss_limit_mb={MEMORY}']
+        self.options = [f'-timeout={TIMEOUT}', f'-rss_limit_mb={MEMORY}',
+            f'-seed={0 if long else SEED}']
 
     def make_seeds(self, directory):
         subprocess.run([sys.executable, HERE / 'seeds.py', 'make', self.name,
