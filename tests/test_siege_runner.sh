@@ -146,7 +146,9 @@ test_killed_client_gives_huge_pages_back() {
 	kill -KILL "$client"
 	[ "$(huge_pages_at_rest)" -eq "$pages" ]
 	kill $!
-	wait $! || true
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq $((128 + 15)) ]
 }
 
 run_tests "$@"
