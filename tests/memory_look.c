@@ -137,20 +137,32 @@ permissions_at(const void *address)
 	return permissions;
 }
 
-long
-number_in_status(const char *key)
+static long
+number_in(const char *path, const char *key)
 {
 	char line[256];
 	long number = -1;
 	size_t length = strlen(key);
-	FILE *status = open_proc("/proc/self/status");
-	while (number < 0 && fgets(line, sizeof(line), status) != NULL) {
+	FILE *file = open_proc(path);
+	while (number < 0 && fgets(line, sizeof(line), file) != NULL) {
 		if (strncmp(line, key, length) == 0 && line[length] == ':')
 			number = strtol(line + length + 1, NULL, 10);
 	}
-	fclose(status);
-	ck_assert_msg(number >= 0, "no %s in /proc/self/status", key);
+	fclose(file);
+	ck_assert_msg(number >= 0, "no %s in %s", key, path);
 	return number;
+}
+
+long
+number_in_status(const char *key)
+{
+	return number_in("/proc/self/status", key);
+}
+
+long
+anonymous_memory(void)
+{
+	return number_in("/proc/self/smaps_rollup", "Anonymous");
 }
 
 bool

@@ -38,8 +38,12 @@ bool has_vm_flag(const void *address, const char *flag);
 /* What a mapping allows, e.g. "rw-s". Static storage. */
 const char *permissions_at(const void *address);
 
-/* A number from /proc/self/status, e.g. "VmRSS", in its unit. */
+/* A number from /proc/self/status, e.g. "VmSize", in its unit. */
 long number_in_status(const char *key);
+
+/* KiB of this process's own memory. Counted page by page; VmRSS has the pages of
+ * libraries in it too, and some kernels count it late. */
+long anonymous_memory(void);
 
 /* Whether this is a kernel that itself runs as a process. It maps every page by
  * itself there, of which its host allows a process some 65000. */
