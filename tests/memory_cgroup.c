@@ -67,6 +67,12 @@ memory_cgroup_enter(const struct memory_cgroup *group)
 void
 memory_cgroup_destroy(struct memory_cgroup *group)
 {
-	ck_assert_int_eq(rmdir(group->path), 0);
+	int result = rmdir(group->path);
+	/* It may be busy for a moment after its last process was waited for. */
+	for (int i = 0; i < 1000 && result < 0 && errno == EBUSY; i++) {
+		usleep(10 * 1000);
+		result = rmdir(group->path);
+	}
+	ck_assert_int_eq(result, 0);
 	free(group);
 }
