@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include "fake_kernel.h"
+#include "huge_page_limit.h"
 #include "memory_look.h"
 #include "range_registry.h"
 
@@ -12,7 +13,6 @@
 #include <fcntl.h>
 #include <shmguard/map.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -114,27 +114,7 @@ TEST(F16_huge_pages_grow_by_the_descriptor)
 
 /* ---- Holes ---- */
 
-#define HUGE_PAGES "/proc/sys/vm/nr_overcommit_hugepages"
 enum { HUGE = 7 };
-
-static int
-open_huge_pages(long *before)
-{
-	FILE *file = fopen(HUGE_PAGES, "re");
-	if (file == NULL || fscanf(file, "%ld", before) != 1)
-		*before = -1;
-	if (file != NULL)
-		fclose(file);
-	return *before < 0 ? -1 : open(HUGE_PAGES, O_WRONLY | O_CLOEXEC);
-}
-
-static void
-set_huge_pages(int fd, long pages)
-{
-	char number[32];
-	int length = snprintf(number, sizeof(number), "%ld\n", pages);
-	ck_assert_int_eq(pwrite(fd, number, (size_t)length, 0), length);
-}
 
 /* Holes in the middle, next to each other, at the end. */
 static const bool punched[HUGE] = {
@@ -142,10 +122,8 @@ static const bool punched[HUGE] = {
 };
 
 static bool
-fill_and_punch(int client, size_t huge, int limit_fd, long limit,
-	struct shmguard_map **map)
+fill_and_punch(int client, size_t huge, struct shmguard_map **map)
 {
-	set_huge_pages(limit_fd, limit + HUGE);
 	bool filled = fallocate(client, 0, 0, (off_t)(HUGE * huge)) == 0;
 	for (size_t i = 0; filled && i < HUGE; i++) {
 		unsigned char *bytes = mmap(NULL, huge, PROT_READ | PROT_WRITE,
@@ -167,27 +145,25 @@ fill_and_punch(int client, size_t huge, int limit_fd, long limit,
 				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				(off_t)(i * huge), (off_t)huge) == 0;
 	}
-	set_huge_pages(limit_fd, limit);
 	return filled;
 }
 
 TEST(F16_holes_lose_only_the_holes)
 {
 	size_t huge;
-	long limit;
 	struct shmguard_map *map = NULL;
 	int client = open_huge_file(&huge);
 	if (client < 0)
 		SKIP("no huge pages: %s", strerror(errno));
-	int limit_fd = open_huge_pages(&limit);
-	if (limit_fd < 0) {
+	if (!huge_page_limit_raise(HUGE)) {
 		close(client);
 		SKIP("the number of huge pages cannot be set");
 	}
 	set_size_and_seal(client, HUGE * huge);
-	if (!fill_and_punch(client, huge, limit_fd, limit, &map)) {
+	bool filled = fill_and_punch(client, huge, &map);
+	huge_page_limit_restore();
+	if (!filled) {
 		shmguard_map_close(map);
-		close(limit_fd);
 		close(client);
 		SKIP("no huge pages to be had");
 	}
@@ -206,7 +182,6 @@ TEST(F16_holes_lose_only_the_holes)
 	ck_assert_int_eq(shmguard_view_end(&view), lost ? -1 : 0);
 	ck_assert_uint_le(faults, 3);
 	shmguard_map_close(map);
-	close(limit_fd);
 	close(client);
 	if (!lost)
 		SKIP("somebody else had made huge pages available");

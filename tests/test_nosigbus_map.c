@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_kernel.h"
 #include "harness.h"
+#include "huge_page_limit.h"
 #include "memory_look.h"
 #include "needs.h"
 #include "nosigbus_map.h"
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -365,31 +365,6 @@ TEST(F16_huge_pages_neither_grow_nor_duplicate)
 	close(fd);
 }
 
-#define HUGE_PAGES "/proc/sys/vm/nr_overcommit_hugepages"
-
-static long
-read_number(const char *path)
-{
-	long number = -1;
-	FILE *file = fopen(path, "re");
-	if (file == NULL)
-		return -1;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
-	fclose(file);
-	return number;
-}
-
-static bool
-write_number(const char *path, long number)
-{
-	FILE *file = fopen(path, "we");
-	if (file == NULL)
-		return false;
-	fprintf(file, "%ld\n", number);
-	return fclose(file) == 0;
-}
-
 TEST(F16_real_huge_pages)
 {
 	struct stat st;
@@ -407,13 +382,12 @@ TEST(F16_real_huge_pages)
 		.hugetlb = true,
 		.nosigbus = true,
 	};
-	long before = read_number(HUGE_PAGES);
-	bool raised = write_number(HUGE_PAGES, before + 1);
+	bool raised = huge_page_limit_raise(1);
 	bool opened = client_mapping_open(&mapping, fd, &wanted) == 0;
 	int error = errno;
 	bool backed = opened && client_mapping_is_backed(&mapping, huge - 1);
 	if (raised)
-		write_number(HUGE_PAGES, before);
+		huge_page_limit_restore();
 	if (!opened || !backed) {
 		if (opened)
 			client_mapping_close(&mapping);
