@@ -132,6 +132,19 @@ unref_elsewhere(void *unused)
 	return unused;
 }
 
+/* Whoever waits for the thread has let go of its reference. */
+static atomic_int joins;
+
+int __real_pthread_join(pthread_t thread, void **result);
+int __wrap_pthread_join(pthread_t thread, void **result);
+
+int
+__wrap_pthread_join(pthread_t thread, void **result)
+{
+	atomic_fetch_add(&joins, 1);
+	return __real_pthread_join(thread, result);
+}
+
 static void *
 open_gate_later(void *unused)
 {
@@ -147,7 +160,7 @@ TEST(I11_every_last_unref_waits_for_all_jobs)
 	reaper_ref();
 	occupy_reaper();
 	pthread_create(&unref_thread, NULL, unref_elsewhere, NULL);
-	usleep(300 * 1000);
+	must_become(&joins, 1);
 	reaper_ref();
 	submit(count_job);
 	pthread_create(&gate_thread, NULL, open_gate_later, NULL);
