@@ -237,12 +237,11 @@ TEST(I3_unregister_waits_for_a_handler_in_flight)
 	ck_assert_ptr_eq(range_find(page, &start, &end), watched);
 	ck_assert_int_eq(pthread_create(&thread, NULL, unregister_watched, NULL),
 		0);
-	while (steps == 0)
+	/* Hidden already: the next handler must not find it. */
+	while (range_find(page, &start, &end) != NULL)
 		sleep_ms(1);
 	sleep_ms(200);
 	ck_assert_int_eq(steps, 1);
-	/* Hidden already: the next handler must not find it. */
-	ck_assert_ptr_null(range_find(page, &start, &end));
 
 	range_handler_leave();
 	ck_assert_int_eq(pthread_join(thread, &result), 0);
@@ -398,7 +397,8 @@ TEST(I5_unregistered_range_is_not_named)
 /* ---- Threads ---- */
 
 /* Each writer has an area of its own, where its range comes, grows and goes. The
- * last area is never given up. */
+ * last area is never given up. Threads that are not run before it is time to stop
+ * do once what they are there for. */
 enum { WRITERS = 3, AREAS = WRITERS + 1, AREA_PAGES = 64 };
 
 static struct area {
@@ -413,7 +413,7 @@ write_area(void *data)
 {
 	struct area *area = data;
 	size_t page = page_size();
-	for (unsigned int i = 0; !stop; i++) {
+	for (unsigned int i = 0; !stop || i == 0; i++) {
 		uintptr_t offset = i * 7 % (AREA_PAGES - 8) * page;
 		area->alive = true;
 		struct trap_range *range = register_for(area->start + offset,
@@ -455,7 +455,7 @@ look_around(void *result)
 {
 	unsigned int found = 0, seed = 1;
 	const char *problem = NULL;
-	while (!stop && problem == NULL) {
+	while ((!stop || found == 0) && problem == NULL) {
 		seed = seed * 1103515245 + 12345;
 		uintptr_t page = AREA_PAGES + (seed >> 8) % (AREAS * AREA_PAGES);
 		range_handler_enter();
@@ -499,10 +499,6 @@ TEST(I3_concurrent_search_never_finds_a_foreign_range)
 		ck_assert_msg(problem == NULL, "%s", (const char *)problem);
 	}
 	ck_assert(range_unregister(range));
-	for (int i = 0; i < WRITERS; i++)
-		ck_assert_uint_gt(areas[i].rounds, 0);
-	for (int i = 0; i < READERS; i++)
-		ck_assert_uint_gt(found[i], 0);
 	fprintf(stderr, "# %u, %u ranges found while %u came and went\n",
 		found[0], found[1],
 		areas[0].rounds + areas[1].rounds + areas[2].rounds);
