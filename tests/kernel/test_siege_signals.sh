@@ -38,12 +38,13 @@ besiege() {
 }
 
 # survived [TEXT]: no attack ended otherwise than well, or with a verdict whose
-# text begins like that.
+# text begins like that. How long others waited is not what is asked here, and a
+# kernel that is a process takes its time.
 survived() {
 	python3 - "$work/json" "$@" <<-'END'
 	import json, sys
 	results = json.load(open(sys.argv[1]))["results"]
-	excused = tuple(sys.argv[2:])
+	excused = ("the canary waited", *sys.argv[2:])
 	for result in results:
 	    if result["word"] not in ("OK", "SKIP") and \
 	            not result["text"].startswith(excused):
@@ -82,9 +83,8 @@ besiege_readers() {
 test_no_sigbus_is_delivered() {
 	local nosigbus trapped
 	besiege_readers "${selection[@]}"
-	# The kernel puts zeros where memory is missing: nobody learns. And a kernel
-	# that is a process takes its time.
-	survived "the guilty client was never told" "the canary waited"
+	# The kernel puts zeros where memory is missing: nobody learns.
+	survived "the guilty client was never told"
 	if has_stock_abi; then
 		nosigbus=$(pools_of_tier nosigbus) trapped=$(pools_of_tier trapped)
 		echo "tier nosigbus: $nosigbus pools, trapped: $trapped"
