@@ -32,7 +32,7 @@ test_exit_is_a_crash() {
 }
 
 test_hang_is_seen_and_ended() {
-	besiege hang truncate-while-presenting --timeout 1
+	besiege hang truncate-while-presenting --timeout 5
 	expect HANG HANG
 	[ "$status" -eq 1 ]
 }
