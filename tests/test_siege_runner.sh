@@ -77,12 +77,23 @@ remains() {
 	done
 }
 
+# The siege that was just started can be interrupted: signals are looked after when
+# its directory is there.
+await_siege() {
+	for _ in {1..600}; do
+		! compgen -G "$work/shmguard-siege.*" >/dev/null || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 test_interruption_leaves_nothing_behind() {
 	local signal number pages
 	pages=$(huge_pages_at_rest)
 	while read -r signal number delay; do
 		"$SIEGE" --compositor "exec $VICTIM none" -j3 --seed 3 \
 			>"$work/said" 2>&1 &
+		await_siege
 		sleep "$delay"
 		kill "-$signal" $!
 		status=0
@@ -102,9 +113,10 @@ test_interruption_leaves_nothing_behind() {
 # The workers notice it by themselves.
 test_killed_runner_leaves_nothing_behind() {
 	"$SIEGE" --compositor "exec $VICTIM none" -j2 >/dev/null 2>&1 &
+	await_siege
 	sleep 2
 	kill -KILL $!
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		remains >"$work/remains"
 		[ -s "$work/remains" ] || break
 		sleep 0.1
