@@ -11,6 +11,7 @@ export XDG_RUNTIME_DIR
 trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
 unset WAYLAND_DISPLAY WAYLAND_SOCKET LD_PRELOAD LD_LIBRARY_PATH "${!SHMGUARD_@}"
 log=$XDG_RUNTIME_DIR/log
+said=$XDG_RUNTIME_DIR/said
 weston=
 
 # start [OPTION]...: of shmguard-run. On return clients can connect.
@@ -27,7 +28,7 @@ start() {
 		--idle-time=0 --socket=guarded >"$log" 2>&1 &
 	weston=$!
 	trap end_test EXIT
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		[ ! -S "$XDG_RUNTIME_DIR/guarded" ] || break
 		sleep 0.1
 	done
@@ -67,8 +68,9 @@ test_unsealed_files_can_be_copied() {
 
 test_unsealed_files_can_be_refused() {
 	start --unsealed=reject
-	"$SIEGE" --timeout 20 truncate-before-read | tee -a "$log"
-	grep '^truncate-before-read: told' "$log"
+	# Not to the log: Weston goes on where it was there, whoever wrote meanwhile.
+	"$SIEGE" --timeout 20 truncate-before-read >"$said" || cat "$said"
+	grep '^truncate-before-read: told' "$said"
 }
 
 test_clients_of_weston_do_not_inherit_the_guard() {
