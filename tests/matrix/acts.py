@@ -7,9 +7,10 @@ import screenshot
 from processes import wait_until
 from show import Show
 
-SHOW_LIMIT = 10    # seconds, as all below
+# Others may be using the machine.
+SHOW_LIMIT = 30    # seconds, as all below
 ATTACK_LIMIT = 100
-PATIENCE = 5       # of an attack that waits for an answer
+PATIENCE = 15      # of an attack that waits for an answer
 TRIES = 3
 FRAMES = 10        # of an animation that goes on
 VISITS = {'as it is': 2, 'guarded': 3}

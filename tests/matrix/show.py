@@ -8,8 +8,8 @@ import time
 import screenshot
 from processes import Process, wait_until
 
-START_LIMIT = 15  # seconds, as all below
-STILL_LIMIT = 10
+START_LIMIT = 60  # seconds, as all below; others may be using the machine
+STILL_LIMIT = 30
 STILL = 1         # without a change: the screen has come to rest
 
 # What compositors put in front of their messages.
