@@ -183,7 +183,7 @@ def take_census(*command):
         raise Skip(f'{command[0]} is not installed')
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / 'census.json'
-        subprocess.run([SOURCE / 'census/shmguard-census', '--seconds', '3',
+        subprocess.run([SOURCE / 'census/shmguard-census', '--seconds', '10',
             '--compositor', compositor, '--json', path, '--', *command],
             check=True, timeout=120, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)

@@ -17,6 +17,7 @@ from .pool_log import Account, Follower
 POLL = 0.02        # seconds
 START_TIME = 30    # for the compositor, seconds
 GRACE = 3          # from SIGTERM to SIGKILL, seconds
+CLOSE_TIME = 10    # for the compositor to see that a client is gone, seconds
 OUTPUT_LENGTH = 160
 
 # Nothing that a headless compositor would miss; those who set it know better.
@@ -166,7 +167,7 @@ class Stage:
             raise StageError(f'the compositor: {self.compositor.outcome()}: '
                 f'{last_line(self.compositor.log)}')
         # The pools of a client go once its connection is seen to be closed.
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + CLOSE_TIME
         while self.account.alive and time.monotonic() < end:
             time.sleep(POLL)
             self.watch()
