@@ -169,24 +169,24 @@ give_back_huge_pages(void *page)
 }
 
 /* Sealed and full. The page goes back to the system, not to the free huge ones,
- * when it is freed. -1 if there is none to be had. */
+ * when it is freed. -1 if there is none to be had. As long as `number` is open others
+ * do not ask for huge pages, one of which could fill the hole. NULL: without root. */
 static int
-make_huge_file(void)
+make_huge_file(FILE **number)
 {
+	*number = NULL;
 	int fd = memfd_create("huge",
 		MFD_CLOEXEC | MFD_HUGETLB | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -1;
 
-	FILE *number = fopen("/proc/sys/vm/nr_hugepages", "r+e");
-	bool added = number != NULL && flock(fileno(number), LOCK_EX) == 0 &&
-		change_huge_pages(number, 1);
+	*number = fopen("/proc/sys/vm/nr_hugepages", "r+e");
+	bool added = *number != NULL && flock(fileno(*number), LOCK_EX) == 0 &&
+		change_huge_pages(*number, 1);
 	bool full = ftruncate(fd, HUGE_PAGE) == 0 &&
 		fallocate(fd, 0, 0, HUGE_PAGE) == 0;
 	if (added)
-		change_huge_pages(number, -1);
-	if (number != NULL)
-		fclose(number);
+		change_huge_pages(*number, -1);
 	if (full && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0)
 		return fd;
 	close(fd);
@@ -195,9 +195,13 @@ make_huge_file(void)
 
 STOCK_TEST(F16_hole_in_a_sealed_huge_page)
 {
-	int fd = make_huge_file();
-	if (fd < 0)
+	FILE *number;
+	int fd = make_huge_file(&number);
+	if (fd < 0) {
+		if (number != NULL)
+			fclose(number);
 		SKIP("there are no huge pages, and only root can make them");
+	}
 	struct stock_fixture scene;
 	stock_fixture_init_empty(&scene);
 	scene.fd = fd;
@@ -213,6 +217,8 @@ STOCK_TEST(F16_hole_in_a_sealed_huge_page)
 	give_back_huge_pages(freed);
 	give_back_huge_pages(taken);
 	stock_fixture_finish(&scene);
+	if (number != NULL)
+		fclose(number);
 }
 
 struct watchdog {
