@@ -26,7 +26,7 @@
 #ifdef SANITIZED
 #define TEST_SECONDS 120
 #else
-#define TEST_SECONDS 30
+#define TEST_SECONDS 60
 #endif
 
 /* Threads that a test rightly does not wait for may still be closing and
