@@ -19,6 +19,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -33,6 +34,9 @@ struct canary {
 #define CANARY_FILL 0x77
 #define CANARY_SIZE 4096
 #define CANARY_WIDTH 32
+
+/* Of the event loop, at most. */
+#define TURNS 1000
 
 /* ---- What the compositor does ---- */
 
@@ -81,8 +85,12 @@ wire_dispatch(void *world)
 {
 	struct wire *wire = world;
 	struct wl_event_loop *loop = wl_display_get_event_loop(wire->display);
-	for (int i = 0; i < 3; i++)
+	struct pollfd ready = {wl_event_loop_get_fd(loop), POLLIN, 0};
+	/* A turn serves 32 sockets; those of clients that have left count as well. */
+	for (int i = 0; i < 3 || poll(&ready, 1, 0) == 1; i++) {
+		FUZZ_CHECK(i < TURNS, "there is always something to do");
 		wl_event_loop_dispatch(loop, 0);
+	}
 	wl_display_flush_clients(wire->display);
 	for (int i = 0; i < WIRE_CLIENTS; i++)
 		wire_client_drain(&wire->clients[i]);
