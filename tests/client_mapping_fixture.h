@@ -7,15 +7,7 @@
 #include "harness.h"
 #include "nosigbus_map.h"
 
-#include <errno.h>
 #include <stddef.h>
-
-#define ck_assert_fails(call, error) \
-	do { \
-		errno = 0; \
-		ck_assert_int_eq((call), -1); \
-		ck_assert_int_eq(errno, (error)); \
-	} while (0)
 
 /* Bytes in a page. */
 extern size_t page;

@@ -17,6 +17,7 @@
  */
 
 #include <check.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,6 +34,14 @@ void harness_register(const TTest *test, int signal, const char *name);
 #define TEST(name) HARNESS_TEST_(name, 0)
 /* Must be killed by `signal`. */
 #define TEST_DIES(name, signal) HARNESS_TEST_(name, signal)
+
+/* Returns -1 with this errno. */
+#define ck_assert_fails(call, error) \
+	do { \
+		errno = 0; \
+		ck_assert_int_eq((call), -1); \
+		ck_assert_int_eq(errno, (error)); \
+	} while (0)
 
 /* Ends the test: it cannot run here, and why (one line, printf-like). */
 __attribute__((format(printf, 1, 2)))

@@ -17,13 +17,6 @@
 /* The bit that the library tries on Linux, spelled out on purpose. */
 #define FLAG 0x200000
 
-#define ck_assert_fails(call, error) \
-	do { \
-		errno = 0; \
-		ck_assert_int_eq((call), -1); \
-		ck_assert_int_eq(errno, (error)); \
-	} while (0)
-
 static void
 use_honouring_kernel(void)
 {
